@@ -1,0 +1,1 @@
+"""Learn annotation from clicks: tasks, scripted annotators, policies, tracing."""
