@@ -1,0 +1,1 @@
+"""Tasks: what is asked, its world, and how it is scored."""
