@@ -1,0 +1,1 @@
+"""Volume formats, one module per family; each opens an address into ``Opened``."""

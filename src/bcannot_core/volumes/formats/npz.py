@@ -1,0 +1,126 @@
+"""numpy files: ``.npy`` by memory map, ``.npz`` loaded; never with pickle."""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.errors import VolumeFormatError
+from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, single
+from bcannot_core.volumes.lazy import ArraySource
+from bcannot_core.volumes.types import VoxelNm, check_array
+
+# The format cannot shrink data further than this (deflate; the others are not written by numpy).
+_DEFLATE_RATIO = 1040
+_READ_ERRORS = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
+    """Open a ``.npy`` file as a memory map.
+
+    Raises
+    ------
+    VolumeFormatError
+        The file is truncated, no array file, pickled, or not three-dimensional.
+    """
+    if key is not None:
+        raise VolumeFormatError(f"{path} holds one array without a name: leave the key {key} out")
+    del labels
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except _READ_ERRORS as error:
+        raise VolumeFormatError(f"{path} is not a readable .npy file: {_line(error)}") from error
+    if not isinstance(array, np.ndarray):
+        raise VolumeFormatError(f"{path} is an archive, no array: rename it to .npz")
+    check_array(array.shape, array.dtype, str(path))
+    return single(ArraySource(array), path.name, None)
+
+
+def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
+    """Open an array of an ``.npz`` file; the voxel size comes from its array ``voxel_nm``.
+
+    Raises
+    ------
+    VolumeFormatError
+        The file is truncated, no archive of arrays, has no such array, or it does not fit into
+        memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            headers = _headers(archive, path)
+            names = {n: h for n, h in headers.items() if key is not None or len(h[0]) == 3}
+            if not names:
+                shapes = ", ".join(f"{n} {h[0]}" for n, h in headers.items()) or "nothing"
+                raise VolumeFormatError(
+                    f"{path} has no three-dimensional (z, y, x) array, only {shapes}: "
+                    "stack the sections into one array"
+                )
+            name = choose_array(names, key, labels, str(path))
+            array = _load(archive, name, headers[name], path)
+            voxel = _voxel_nm(archive, headers, path)
+    except _READ_ERRORS as error:
+        raise VolumeFormatError(f"{path} is not a readable .npz file: {_line(error)}") from error
+    return single(ArraySource(array), name, voxel)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+_Header = tuple[tuple[int, ...], np.dtype[Any]]
+
+
+def _read_header(member: IO[bytes]) -> _Header:
+    version = np.lib.format.read_magic(member)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(member)
+    return shape, dtype
+
+
+def _headers(archive: zipfile.ZipFile, path: Path) -> dict[str, _Header]:
+    """Read shape and dtype of every array, without its data."""
+    headers = {}
+    for entry in archive.infolist():
+        if entry.filename.endswith(".npy"):
+            with archive.open(entry) as member:
+                headers[entry.filename.removesuffix(".npy")] = _read_header(member)
+    if not headers:
+        raise VolumeFormatError(f"{path} is an archive without arrays: save it with numpy.savez")
+    return headers
+
+
+def _load(archive: zipfile.ZipFile, name: str, header: _Header, path: Path) -> NDArray[Any]:
+    """Load an array, after comparing what its header promises with what the file can hold."""
+    shape, dtype = header
+    where = f"{path}::{name}"
+    check_array(shape, dtype, where)
+    entry = archive.getinfo(f"{name}.npy")
+    declared = math.prod(shape) * dtype.itemsize
+    if declared > entry.file_size or entry.file_size > entry.compress_size * _DEFLATE_RATIO + 64:
+        raise VolumeFormatError(
+            f"{where} declares {declared} bytes of voxels, the file holds fewer: it is damaged"
+        )
+    if entry.compress_size > path.stat().st_size:
+        raise VolumeFormatError(f"{where} is larger than its file: it is truncated")
+    check_memory(declared, where)
+    with archive.open(entry) as member:
+        return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _voxel_nm(archive: zipfile.ZipFile, headers: dict[str, _Header], path: Path) -> VoxelNm | None:
+    shape, dtype = headers.get("voxel_nm", ((), np.dtype(object)))
+    if shape != (3,) or dtype.kind not in "iuf":
+        return None
+    with archive.open("voxel_nm.npy") as member:
+        z, y, x = (float(v) for v in np.lib.format.read_array(member, allow_pickle=False))
+    if not all(math.isfinite(v) and v > 0 for v in (z, y, x)):
+        raise VolumeFormatError(
+            f"{path}::voxel_nm is {(z, y, x)}: three positive numbers (z, y, x) in nm are needed"
+        )
+    return z, y, x
