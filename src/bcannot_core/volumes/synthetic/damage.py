@@ -37,7 +37,9 @@ def draw_accidents(recipe: EmRecipe, rng: np.random.Generator) -> Accidents:
             if missing[i - 1] and missing[i - 2]:
                 missing[i] = 0
     shift = normals(rng, (n, 2)) * np.float32(damage.jitter_px)
-    jump = (rng.random(n) < 0.04)[:, None] * normals(rng, (n, 2)) * np.float32(2.0 * damage.jitter_px)
+    jump = (
+        (rng.random(n) < 0.04)[:, None] * normals(rng, (n, 2)) * np.float32(2.0 * damage.jitter_px)
+    )
     return Accidents(
         np.clip(shift + jump, -8.0 * damage.jitter_px, 8.0 * damage.jitter_px).astype(np.float32),
         missing,
@@ -49,7 +51,9 @@ def draw_accidents(recipe: EmRecipe, rng: np.random.Generator) -> Accidents:
     )
 
 
-def develop(grey: Floats, recipe: EmRecipe, accidents: Accidents, i: int, rng: np.random.Generator) -> Floats:
+def develop(
+    grey: Floats, recipe: EmRecipe, accidents: Accidents, i: int, rng: np.random.Generator
+) -> Floats:
     """From the ideal grey values of section ``i`` to what the detector gives."""
     if accidents.missing[i]:
         return np.zeros_like(grey)
@@ -63,7 +67,9 @@ def develop(grey: Floats, recipe: EmRecipe, accidents: Accidents, i: int, rng: n
             grey = _streak(grey, rng, width=1.5, depth=float(60 * rng.random() - 20))
     grey = blur(grey, look.blur_px + (1.2 + float(rng.random()) if accidents.defocus[i] else 0.0))
     middle = np.float32(look.cytoplasm * 0.88)
-    gain = np.float32(1.0) + np.clip(accidents.contrast[i], np.float32(-0.55), np.float32(0.55)) * np.float32(0.6)
+    gain = np.float32(1.0) + np.clip(
+        accidents.contrast[i], np.float32(-0.55), np.float32(0.55)
+    ) * np.float32(0.6)
     offset = np.float32(30.0 * float(np.clip(normals(rng, 1)[0], -2, 2)) * recipe.damage.contrast)
     grey = (grey - middle) * gain + (middle + offset)
     return grey + normals(rng, grey.shape) * np.float32(look.noise)
@@ -73,10 +79,16 @@ def _streak(grey: Floats, rng: np.random.Generator, width: float, depth: float) 
     """A straight but slightly wavy band: a fold or a knife mark."""
     h, w = grey.shape
     direction = normals(rng, 2)
-    direction /= np.sqrt(direction[0] * direction[0] + direction[1] * direction[1]) + np.float32(1e-6)
+    direction /= np.sqrt(direction[0] * direction[0] + direction[1] * direction[1]) + np.float32(
+        1e-6
+    )
     y = (np.arange(h, dtype=np.float32) - np.float32(h * float(rng.random())))[:, None]
     x = np.arange(w, dtype=np.float32) - np.float32(w * float(rng.random()))
-    away = y * direction[0] + x * direction[1] + lattice_noise(rng, grey.shape, 60.0) * np.float32(width)
+    away = (
+        y * direction[0]
+        + x * direction[1]
+        + lattice_noise(rng, grey.shape, 60.0) * np.float32(width)
+    )
     band = np.maximum(np.float32(1.0) - np.abs(away) / np.float32(width), np.float32(0.0))
     return grey + np.minimum(band * np.float32(2.0), np.float32(1.0)) * np.float32(depth)
 
@@ -90,6 +102,10 @@ def _dirt(grey: Floats, rng: np.random.Generator) -> Floats:
         y = (np.arange(h, dtype=np.float32) - np.float32(h * float(rng.random())))[:, None]
         x = np.arange(w, dtype=np.float32) - np.float32(w * float(rng.random()))
         radius = np.float32(3.0 + 12.0 * float(rng.random()) ** 2)
-        share = np.clip((radius - np.sqrt(y * y + x * x) + rag) / np.float32(2.0), np.float32(0.0), np.float32(1.0))
+        share = np.clip(
+            (radius - np.sqrt(y * y + x * x) + rag) / np.float32(2.0),
+            np.float32(0.0),
+            np.float32(1.0),
+        )
         out = out + (np.float32(30.0) - out) * share
     return out

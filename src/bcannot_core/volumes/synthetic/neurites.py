@@ -50,7 +50,11 @@ class Sprout:
     def take(self, chosen: NDArray[np.intp]) -> Sprout:
         """Some of the sprouts."""
         return Sprout(
-            self.at[chosen], self.direction[chosen], self.radius[chosen], self.label[chosen], self.flat[chosen]
+            self.at[chosen],
+            self.direction[chosen],
+            self.radius[chosen],
+            self.label[chosen],
+            self.flat[chosen],
         )
 
 
@@ -61,8 +65,10 @@ def sow(recipe: EmRecipe, rng: np.random.Generator) -> Sprout:
     volume = float(shape[0]) * float(shape[1]) * float(shape[2]) * micron**3
     mean_length = float(round(volume ** (1 / 3), 6)) * 0.75
     count = max(6, int(13.0 * recipe.density * volume / mean_length))
-    radius = lognormals(rng, count, recipe.calibre_nm, recipe.calibre_spread) / np.float32(recipe.work_nm)
-    radius = np.sort(np.clip(radius, np.float32(1.1), np.float32(620.0 / recipe.work_nm)))[::-1]
+    radius = lognormals(rng, count, recipe.calibre_nm, recipe.calibre_spread) / np.float32(
+        recipe.work_nm
+    )
+    radius = np.sort(np.clip(radius, np.float32(1.1), np.float32(480.0 / recipe.work_nm)))[::-1]
     at = rng.random((count, 3), np.float32) * shape
     direction = unit_vectors(rng, count)
     direction[:, 0] *= np.float32(1.0 + 3.0 * recipe.alignment)
@@ -118,22 +124,39 @@ def _wander(recipe: EmRecipe, radius: Floats) -> Floats:
 
 
 def _fibre(
-    track: Floats, length: NDArray[np.intp], k: int, count: int, sprout: Sprout, rng: np.random.Generator
+    track: Floats,
+    length: NDArray[np.intp],
+    k: int,
+    count: int,
+    sprout: Sprout,
+    rng: np.random.Generator,
 ) -> Fibre:
     points = track[: length[k] + 1, k]
     if track.shape[1] > count:
         back = track[1 : length[k + count] + 1, k + count]
         points = np.concatenate([back[::-1], points])
     n = len(points)
-    swell = lattice_noise(rng, (n,), 14.0) * np.float32(0.22) + lattice_noise(rng, (n,), 40.0) * np.float32(0.2)
+    swell = lattice_noise(rng, (n,), 14.0) * np.float32(0.22) + lattice_noise(
+        rng, (n,), 40.0
+    ) * np.float32(0.2)
     radius = sprout.radius[k] * steady(np.exp(swell.astype(np.float64)))
     end = np.arange(n, dtype=np.float32)
     taper = np.minimum(end, end[::-1]) / np.float32(6.0) + np.float32(0.35)
     radius = np.maximum(radius * np.minimum(taper, np.float32(1.0)), np.float32(0.9))
-    along = normalised(np.gradient(points, axis=0).astype(np.float32)) if n > 1 else sprout.direction[k : k + 1]
+    along = (
+        normalised(np.gradient(points, axis=0).astype(np.float32))
+        if n > 1
+        else sprout.direction[k : k + 1]
+    )
     side = np.stack([lattice_noise(rng, (n,), 30.0) for _ in range(3)], axis=1)
     side = side - along * dot(side, along)[:, None]
-    return Fibre(int(sprout.label[k]), points, radius.astype(np.float32), normalised(side), float(sprout.flat[k]))
+    return Fibre(
+        int(sprout.label[k]),
+        points,
+        radius.astype(np.float32),
+        normalised(side),
+        float(sprout.flat[k]),
+    )
 
 
 def branch(recipe: EmRecipe, fibres: list[Fibre], rng: np.random.Generator) -> Sprout | None:
@@ -154,6 +177,9 @@ def branch(recipe: EmRecipe, fibres: list[Fibre], rng: np.random.Generator) -> S
         return None
     flat = np.float32(1.0) + rng.random(len(at), np.float32)
     return Sprout(
-        np.array(at, np.float32), np.array(direction, np.float32), np.array(radius, np.float32),
-        np.array(label, np.int32), flat,
+        np.array(at, np.float32),
+        np.array(direction, np.float32),
+        np.array(radius, np.float32),
+        np.array(label, np.int32),
+        flat,
     )

@@ -35,15 +35,22 @@ class Contents:
 def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> Contents:
     """Put organelles into tissue and choose shades."""
     shape = tissue.labels.shape
-    count = int(tissue.labels.max()) + 1
+    count = max([int(tissue.labels.max())] + [fibre.label for fibre in tissue.fibres]) + 1
     look = recipe.look
     shade = look.cytoplasm + normals(rng, count) * np.float32(look.cytoplasm_spread)
-    grain = lattice_noise(rng, shape, 1.0) * np.float32(0.8) + lattice_noise(rng, shape, 3.0) * np.float32(0.6)
-    dots = np.maximum(lattice_noise(rng, shape, 1.6) - np.float32(0.55), np.float32(0.0))
+    shade = np.clip(shade, np.float32(look.membrane + 16.0), np.float32(250.0))
+    pale = np.clip((shade - look.membrane) / np.float32(look.cytoplasm - look.membrane + 1.0), 0.2, 1.5)
+    grain = lattice_noise(rng, shape, 1.0) * np.float32(0.8) + lattice_noise(
+        rng, shape, 3.0
+    ) * np.float32(0.6)
+    dots = np.maximum(lattice_noise(rng, shape, 1.35) - np.float32(0.35), np.float32(0.0))
+    np.minimum(dots, np.float32(1.2), out=dots)
     thick = np.zeros(count, np.float32)
     for fibre in tissue.fibres:
         thick[fibre.label] = max(thick[fibre.label], np.float32(fibre.radius.max()))
-    sheath = np.where((thick * recipe.work_nm > 150.0) & (rng.random(count) < recipe.myelin), 1.0, 0.0)
+    sheath = np.where(
+        (thick * recipe.work_nm > 150.0) & (rng.random(count) < recipe.myelin), 1.0, 0.0
+    )
     return Contents(
         mito_nm=_mitochondria(recipe, tissue, rng),
         dense=_densities(recipe, tissue, rng),
@@ -51,7 +58,7 @@ def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> C
         dots=dots,
         drift=lattice_noise(rng, shape, 40.0) * np.float32(look.drift),
         shade=shade.astype(np.float32),
-        dot_amount=rng.random(count, np.float32) * np.float32(2.0 * look.dots),
+        dot_amount=(rng.random(count, np.float32) * np.float32(2.0 * look.dots) * pale).astype(np.float32),
         grain_amount=(np.float32(0.5) + rng.random(count, np.float32)) * np.float32(look.texture),
         sheath_nm=(sheath * (60.0 + 50.0 * rng.random(count))).astype(np.float32),
     )
@@ -65,10 +72,12 @@ def _mitochondria(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) ->
         if float(fibre.radius.max()) * nm < 70.0:
             continue
         n = len(fibre.points)
-        number = int(n * 1.5 * nm / 1000.0 * 0.75 * recipe.mitochondria + float(rng.random()))
+        number = int(n * 1.5 * nm / 1000.0 * 1.05 * recipe.mitochondria + float(rng.random()))
         for start in rng.integers(0, n, number):
             long = int((250.0 + 900.0 * float(rng.random()) ** 2) / (1.5 * nm))
-            _mitochondrion(field, tissue, fibre, slice(int(start), int(start) + long), nm, wobble, rng)
+            _mitochondrion(
+                field, tissue, fibre, slice(int(start), int(start) + long), nm, wobble, rng
+            )
     return field
 
 
@@ -83,7 +92,9 @@ def _mitochondrion(
 ) -> None:
     points = fibre.points[run][::2]
     radius = np.median(fibre.radius[run]) * np.float32(nm)
-    radius = np.clip(radius * np.float32(0.45 + 0.35 * float(rng.random())), 55.0, 210.0) / np.float32(nm)
+    radius = np.clip(
+        radius * np.float32(0.5 + 0.4 * float(rng.random())), 55.0, 210.0
+    ) / np.float32(nm)
     side = fibre.normal[run.start] * (normals(rng, 1)[0] * np.float32(0.25) * radius)
     points = points + side
     low = np.maximum(np.floor(points.min(0) - radius - 4), 0).astype(int)
@@ -92,7 +103,9 @@ def _mitochondrion(
         return
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     z, y, x = (
-        np.arange(s.start, s.stop, dtype=np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+        np.arange(s.start, s.stop, dtype=np.float32).reshape(
+            [-1 if i == axis else 1 for i in range(3)]
+        )
         for axis, s in enumerate(box)
     )
     best = np.full([s.stop - s.start for s in box], 1e8, np.float32)
@@ -100,7 +113,7 @@ def _mitochondrion(
         dz, dy, dx = z - p[0], y - p[1], x - p[2]
         np.minimum(best, dz * dz + (dy * dy + dx * dx), out=best)
     signed = (np.sqrt(best) - radius) * np.float32(nm) + wobble[box]
-    np.maximum(signed, np.float32(42.0) - tissue.depth_nm[box], out=signed)
+    np.maximum(signed, np.float32(34.0) - tissue.depth_nm[box], out=signed)
     np.minimum(field[box], signed, out=field[box], where=tissue.labels[box] == fibre.label)
 
 
@@ -121,6 +134,8 @@ def _densities(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> Fl
         for axis, (c, s) in enumerate(zip(centre, box, strict=True)):
             d = np.arange(s.start, s.start + part.shape[axis], dtype=np.float32) - np.float32(c)
             squared += (d * d).reshape([-1 if i == axis else 1 for i in range(3)])
-        bump = np.maximum(np.float32(1.0) - squared / np.float32(4.0 * radius * radius), np.float32(0.0))
+        bump = np.maximum(
+            np.float32(1.0) - squared / np.float32(4.0 * radius * radius), np.float32(0.0)
+        )
         np.maximum(part, bump * bump, out=part)
     return dense

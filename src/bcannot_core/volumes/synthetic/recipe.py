@@ -19,15 +19,15 @@ PAD = 14
 class Look:
     """Grey values (0 to 255) and lengths in nm of a rendered section."""
 
-    cytoplasm: float = 148.0
-    cytoplasm_spread: float = 17.0
+    cytoplasm: float = 153.0
+    cytoplasm_spread: float = 24.0
     membrane: float = 80.0
-    membrane_nm: float = 13.0
+    membrane_nm: float = 14.0
     mitochondrion: float = 84.0
     texture: float = 11.0
-    dots: float = 26.0
+    dots: float = 30.0
     drift: float = 5.0
-    noise: float = 5.0
+    noise: float = 5.5
     blur_px: float = 0.8
 
 
@@ -77,12 +77,12 @@ class EmRecipe:
     shape_zyx: tuple[int, int, int] = (128, 256, 256)
     voxel_nm_zyx: tuple[float, float, float] = (10.0, 10.0, 10.0)
     density: float = 1.0
-    calibre_nm: float = 62.0
-    calibre_spread: float = 0.95
+    calibre_nm: float = 70.0
+    calibre_spread: float = 0.88
     branches: float = 0.25
     tortuosity: float = 0.35
-    irregularity: float = 0.5
-    sheets: float = 0.1
+    irregularity: float = 0.62
+    sheets: float = 0.14
     alignment: float = 0.0
     mitochondria: float = 1.0
     synapses: float = 1.0
@@ -97,13 +97,19 @@ class EmRecipe:
             _check_range(f"{self.name}: {name}", getattr(self, name), low, high)
         for rate in dataclasses.fields(Damage):
             top = 20.0 if rate.name == "jitter_px" else 1.0
-            _check_range(f"{self.name}: damage {rate.name}", getattr(self.damage, rate.name), 0.0, top)
+            _check_range(
+                f"{self.name}: damage {rate.name}", getattr(self.damage, rate.name), 0.0, top
+            )
         for shade in dataclasses.fields(Look):
-            _check_range(f"{self.name}: look {shade.name}", getattr(self.look, shade.name), 0.0, 255.0)
+            _check_range(
+                f"{self.name}: look {shade.name}", getattr(self.look, shade.name), 0.0, 255.0
+            )
 
     def _check_shape(self) -> None:
         if len(self.shape_zyx) != 3 or any(n < 1 for n in self.shape_zyx):
-            raise UsageError(f"shape {self.shape_zyx}: give three whole numbers z,y,x of at least 1")
+            raise UsageError(
+                f"shape {self.shape_zyx}: give three whole numbers z,y,x of at least 1"
+            )
         if len(self.voxel_nm_zyx) != 3:
             raise UsageError(f"voxel_nm {self.voxel_nm_zyx}: give three numbers z,y,x")
         for size in self.voxel_nm_zyx:

@@ -67,7 +67,10 @@ class Sampling:
         r, c = np.nonzero(mixed)
         votes = np.stack([corner[r, c] for corner in corners])
         ballots = np.stack(
-            [tissue.margin[z][rows[r], columns[c]] * (wy[r] * wx[c]) * wz for z, rows, columns, wz, wy, wx in weights]
+            [
+                tissue.margin[z][rows[r], columns[c]] * (wy[r] * wx[c]) * wz
+                for z, rows, columns, wz, wy, wx in weights
+            ]
         )
         best = np.full(len(r), -1.0, np.float32)
         winner = votes[0].copy()
@@ -101,7 +104,9 @@ class Microscope:
         n = self.slices
         grey: Floats | None = None
         middle: Labels | None = None
-        before = Sampling.plane(self.recipe, (index - (n + 1) / (2 * n)) * size, shift_yx).labels(self.tissue)
+        before = Sampling.plane(self.recipe, (index - (n + 1) / (2 * n)) * size, shift_yx).labels(
+            self.tissue
+        )
         for k in range(n):
             z_nm = (index + (k + 0.5) / n - 0.5) * size
             sampling = Sampling.plane(self.recipe, z_nm, shift_yx)

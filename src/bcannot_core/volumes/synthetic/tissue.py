@@ -38,7 +38,9 @@ def grow(recipe: EmRecipe, rng: np.random.Generator) -> Tissue:
     field = _Competition(recipe, rng)
     seeds = sow(recipe, rng)
     fibres: list[Fibre] = []
-    bounds = np.searchsorted(-seeds.radius, -np.array([10.0, 6.0, 3.5, 2.2, 0.0], np.float32), side="right")
+    bounds = np.searchsorted(
+        -seeds.radius, -np.array([10.0, 6.0, 3.5, 2.2, 0.0], np.float32), side="right"
+    )
     order = np.arange(len(seeds.radius))
     first = 0
     for last in bounds:
@@ -94,7 +96,9 @@ class _Competition:
             better = (best < np.float32(1.0)) & (value > best)
             at = np.where(better[:, None], other, at)
             best = np.where(better, value, best)
-        return Sprout(at.astype(np.float32), sprout.direction, sprout.radius, sprout.label, sprout.flat)
+        return Sprout(
+            at.astype(np.float32), sprout.direction, sprout.radius, sprout.label, sprout.flat
+        )
 
     def _at(self, places: Floats) -> Floats:
         cell = np.clip(places, 0, np.array(self.shape, np.float32) - 1).astype(np.intp)
@@ -104,8 +108,8 @@ class _Competition:
         """Away from the fibres so far, the stronger the deeper inside one."""
         coarse = np.minimum(self.first, np.float32(1.6))[::2, ::2, ::2]
         slope = np.stack(np.gradient(coarse))
-        strength = np.float32(1.5) * np.maximum(np.float32(1.5) - coarse, np.float32(0.0))
-        force = np.clip(slope * strength, np.float32(-0.3), np.float32(0.3))
+        strength = np.float32(3.0) * np.maximum(np.float32(1.5) - coarse, np.float32(0.0))
+        force = np.clip(slope * strength, np.float32(-0.5), np.float32(0.5))
         for axis, n in enumerate(self.shape):
             force = np.take(force, np.arange(n) // 2, axis=axis + 1)
         return force.astype(np.float32)
@@ -145,7 +149,9 @@ class _Competition:
         assert best is not None
         np.sqrt(best, out=best)
         shift = [(fibre.label * k) % 24 for k in (7, 11, 17)]
-        best *= self.noise[tuple(slice(s.start + d, s.stop + d) for s, d in zip(box, shift, strict=True))]
+        best *= self.noise[
+            tuple(slice(s.start + d, s.stop + d) for s, d in zip(box, shift, strict=True))
+        ]
         self._compete(fibre.label, box, best)
 
     def _compete(self, label: int, box: tuple[slice, ...], distance: Floats) -> None:
