@@ -1,0 +1,1 @@
+"""Episodes: click tokens, datasets, replay."""

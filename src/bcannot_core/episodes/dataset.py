@@ -1,0 +1,319 @@
+"""Datasets: a folder of Parquet shards, one row per episode.
+
+A shard appears whole or not at all; appending is adding a shard, so that a dataset can be read
+while it grows.
+"""
+
+import contextlib
+import errno
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.schema import SCHEMA, Row, RowGroup, check_schema, encode, to_table
+from bcannot_core.errors import DatasetError
+
+SHARD_EPISODES = 4_096
+SHARD_CLICKS = 1_000_000
+GROUP_EPISODES = 256
+_MAX_GROUP_ROWS = 65_536
+_MAX_GROUP_BYTES = 1 << 29
+_CACHED_GROUPS = 4
+_SUFFIX = ".parquet"
+
+
+class EpisodeWriter:
+    """Appends episodes to a dataset; each shard is written aside and then put in place.
+
+    Parameters
+    ----------
+    path : path
+        The dataset's folder; made if it does not exist.
+    shard_episodes : int
+        Most episodes in a shard. A shard of very long episodes is closed earlier.
+
+    Raises
+    ------
+    DatasetError
+        The folder cannot be made, an episode cannot be stored, or the disk is full; episodes
+        that are not written yet are kept for another :meth:`flush`.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, shard_episodes: int = SHARD_EPISODES
+    ) -> None:
+        self.path = Path(path)
+        self._shard_episodes = shard_episodes
+        self._rows: list[Row] = []
+        self._clicks = 0
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatasetError(f"cannot make dataset {self.path}: {error.strerror}") from error
+
+    def append(self, episode: Episode) -> None:
+        """Add one episode; a full shard is written."""
+        row = encode(episode)
+        self._rows.append(row)
+        self._clicks += len(row)
+        if len(self._rows) >= self._shard_episodes or self._clicks >= SHARD_CLICKS:
+            self.flush()
+
+    def extend(self, episodes: Iterable[Episode]) -> None:
+        """Add several episodes."""
+        for episode in episodes:
+            self.append(episode)
+
+    def flush(self) -> Path | None:
+        """Write what was added since the last shard as a shard; return where."""
+        if not self._rows:
+            return None
+        index = sum(1 for _ in self.path.glob(f"*{_SUFFIX}"))
+        with _written_aside(self._rows, self.path) as aside:
+            while True:
+                target = self.path / f"episodes-{index:05d}{_SUFFIX}"
+                try:
+                    _publish(aside, target)
+                    break
+                except FileExistsError:
+                    index += 1
+        self._rows, self._clicks = [], 0
+        return target
+
+    def close(self) -> None:
+        """Write the last shard."""
+        self.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def write_shard(target: Path, episodes: Iterable[Episode]) -> None:
+    """Write episodes as one shard with a given name, replacing one that is there.
+
+    Raises
+    ------
+    DatasetError
+        An episode cannot be stored or the file cannot be written.
+    """
+    with _written_aside([encode(episode) for episode in episodes], target.parent) as aside:
+        os.replace(aside, target)
+
+
+@contextlib.contextmanager
+def _written_aside(rows: Sequence[Row], folder: Path) -> Iterator[Path]:
+    """Write rows to a hidden file of the folder, and take it away again."""
+    aside = folder / f".{os.getpid()}-{os.urandom(6).hex()}.tmp"
+    try:
+        with aside.open("xb") as file:
+            pq.write_table(
+                to_table(rows),
+                file,
+                row_group_size=GROUP_EPISODES,
+                compression="zstd",
+                compression_level=9,
+                use_dictionary=True,
+                write_page_checksum=True,
+                write_statistics=False,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        yield aside
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"cannot write dataset {folder}: {reason}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _publish(aside: Path, target: Path) -> None:
+    """Put a file in place, never over another: two writers may append at once."""
+    try:
+        os.link(aside, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EXDEV):
+            raise
+        if target.exists():
+            raise FileExistsError(target) from error
+        os.replace(aside, target)
+
+
+class EpisodeDataset(Sequence[Episode]):
+    """Episodes of one or several datasets, read when asked for.
+
+    Opening reads the footers of the shards alone. A few decoded row groups are kept, so that
+    reading in order or in nearly any order is cheap. It can be sent to worker processes.
+
+    Parameters
+    ----------
+    shards : sequence of path
+        Parquet files, in order.
+    """
+
+    def __init__(self, shards: Sequence[Path]) -> None:
+        self.shards = tuple(shards)
+        self._groups: list[tuple[int, int]] = []
+        self._first: list[int] = []
+        total = 0
+        for number, path in enumerate(self.shards):
+            with _opened(path) as file:
+                for group, rows in enumerate(_group_rows(file, path)):
+                    self._groups.append((number, group))
+                    self._first.append(total)
+                    total += rows
+        self._total = total
+        self._cache: OrderedDict[int, RowGroup] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self._total
+
+    @overload
+    def __getitem__(self, index: int) -> Episode: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Episode]: ...
+    def __getitem__(self, index: int | slice) -> Episode | list[Episode]:
+        """Return an episode, or a list of them for a slice.
+
+        Raises
+        ------
+        DatasetError
+            The shard was changed or is damaged.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = index + len(self) if index < 0 else index
+        if not 0 <= i < len(self):
+            raise IndexError(f"episode {index} of a dataset of {len(self)}")
+        group = bisect_right(self._first, i) - 1
+        return self._load(group)[i - self._first[group]]
+
+    def __iter__(self) -> Iterator[Episode]:
+        for group in range(len(self._groups)):
+            yield from self._load(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": OrderedDict()}
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one of the columns with a value per episode, e.g. ``steps`` or ``task``.
+
+        Raises
+        ------
+        DatasetError
+            There is no such column, or a shard is damaged.
+        """
+        if name not in SCHEMA.names or pa.types.is_list(SCHEMA.field(name).type):
+            raise DatasetError(f"a dataset has no column {name!r} with one value an episode")
+        parts = []
+        for path in self.shards:
+            with _opened(path) as file, _reading(path):
+                parts.append(file.read(columns=[name]).column(0).to_numpy(zero_copy_only=False))
+        return np.concatenate(parts) if parts else np.array([])
+
+    def _load(self, group: int) -> RowGroup:
+        if group in self._cache:
+            self._cache.move_to_end(group)
+            return self._cache[group]
+        number, inside = self._groups[group]
+        path = self.shards[number]
+        with _opened(path) as file, _reading(path):
+            if inside >= file.num_row_groups:
+                raise DatasetError(f"{path} was changed while the dataset was open: open it again")
+            loaded = RowGroup(file.read_row_group(inside, columns=SCHEMA.names), str(path))
+        following = self._first[group + 1] if group + 1 < len(self._first) else self._total
+        if len(loaded) != following - self._first[group]:
+            raise DatasetError(f"{path} was changed while the dataset was open: open it again")
+        self._cache[group] = loaded
+        while len(self._cache) > _CACHED_GROUPS:
+            self._cache.popitem(last=False)
+        return loaded
+
+
+def open_dataset(*paths: str | os.PathLike[str]) -> EpisodeDataset:
+    """Open datasets for reading, as one sequence of episodes.
+
+    Parameters
+    ----------
+    *paths : path
+        Folders of shards, or single shards.
+
+    Raises
+    ------
+    DatasetError
+        There is nothing at a path, no shard in it, or a shard is damaged or of another version.
+    """
+    shards: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(p for p in path.glob(f"*{_SUFFIX}") if not p.name.startswith("."))
+            if not found:
+                raise DatasetError(f"dataset {path} is empty: there is no {_SUFFIX} file in it")
+            shards += found
+        elif path.is_file():
+            shards.append(path)
+        else:
+            raise DatasetError(f"there is no dataset at {path}")
+    if not shards:
+        raise DatasetError("no dataset was named")
+    return EpisodeDataset(shards)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in a shard into one line."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DatasetError(f"{path} is damaged or no dataset shard: {reason}") from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    with _reading(path):
+        file = pq.ParquetFile(
+            path,
+            page_checksum_verification=True,
+            thrift_string_size_limit=1 << 24,
+            thrift_container_size_limit=1 << 20,
+        )
+    try:
+        with _reading(path):
+            check_schema(file.schema_arrow, str(path))
+        yield file
+    finally:
+        file.close()
+
+
+def _group_rows(file: pq.ParquetFile, path: Path) -> Iterator[int]:
+    """Yield the rows of each row group, after seeing that reading it takes bounded memory."""
+    for i in range(file.num_row_groups):
+        group = file.metadata.row_group(i)
+        if not (
+            0 <= group.num_rows <= _MAX_GROUP_ROWS and group.total_byte_size <= _MAX_GROUP_BYTES
+        ):
+            raise DatasetError(
+                f"{path}: row group {i} has {group.num_rows} rows, {group.total_byte_size} bytes, "
+                f"more than {_MAX_GROUP_ROWS} and {_MAX_GROUP_BYTES}"
+            )
+        yield int(group.num_rows)
