@@ -30,6 +30,7 @@ from bcannot_core.volumes.synthetic.recipe import (
 )
 from bcannot_core.volumes.synthetic.sections import Microscope
 from bcannot_core.volumes.synthetic.tissue import grow
+from bcannot_core.volumes.synthetic.variety import vary
 
 __all__ = [
     "RECIPES",
@@ -40,6 +41,7 @@ __all__ = [
     "generate",
     "get_recipe",
     "recipe_from_query",
+    "vary",
 ]
 
 
@@ -108,7 +110,10 @@ def _one_piece_each(raw: NDArray[np.uint16]) -> NDArray[np.uint32]:
     while len(z):
         found = np.zeros(len(z), np.int64)
         for dz, dy, dx in ((0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0), (1, 0, 0), (-1, 0, 0)):
-            at = [np.clip(a + d, 0, n - 1) for a, d, n in zip((z, y, x), (dz, dy, dx), raw.shape, strict=True)]
+            at = [
+                np.clip(a + d, 0, n - 1)
+                for a, d, n in zip((z, y, x), (dz, dy, dx), raw.shape, strict=True)
+            ]
             found = np.where(found == 0, pieces[tuple(at)], found)
         if not found.any():
             pieces[z, y, x] = 1

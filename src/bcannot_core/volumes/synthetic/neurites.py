@@ -64,11 +64,11 @@ def sow(recipe: EmRecipe, rng: np.random.Generator) -> Sprout:
     micron = recipe.work_nm / 1000.0
     volume = float(shape[0]) * float(shape[1]) * float(shape[2]) * micron**3
     mean_length = float(round(volume ** (1 / 3), 6)) * 0.75
-    count = max(6, int(13.0 * recipe.density * volume / mean_length))
+    count = max(6, int(10.5 * recipe.density * volume / mean_length))
     radius = lognormals(rng, count, recipe.calibre_nm, recipe.calibre_spread) / np.float32(
         recipe.work_nm
     )
-    radius = np.sort(np.clip(radius, np.float32(1.1), np.float32(480.0 / recipe.work_nm)))[::-1]
+    radius = np.sort(np.clip(radius, np.float32(1.4), np.float32(480.0 / recipe.work_nm)))[::-1]
     at = rng.random((count, 3), np.float32) * shape
     direction = unit_vectors(rng, count)
     direction[:, 0] *= np.float32(1.0 + 3.0 * recipe.alignment)
@@ -171,7 +171,7 @@ def branch(recipe: EmRecipe, fibres: list[Fibre], rng: np.random.Generator) -> S
             at.append(fibre.points[i] + away * fibre.radius[i] * np.float32(0.4))
             direction.append(away)
             share = np.float32(0.25) + np.float32(0.45) * rng.random(dtype=np.float32)
-            radius.append(min(max(fibre.radius[i] * share, np.float32(1.2)), np.float32(5.0)))
+            radius.append(min(max(fibre.radius[i] * share, np.float32(1.5)), np.float32(5.0)))
             label.append(fibre.label)
     if not at:
         return None

@@ -38,7 +38,7 @@ def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> C
     count = max([int(tissue.labels.max())] + [fibre.label for fibre in tissue.fibres]) + 1
     look = recipe.look
     shade = look.cytoplasm + normals(rng, count) * np.float32(look.cytoplasm_spread)
-    shade = np.clip(shade, np.float32(look.membrane + 16.0), np.float32(250.0))
+    shade = np.clip(shade, np.float32(look.membrane + 22.0), np.float32(250.0))
     pale = np.clip((shade - look.membrane) / np.float32(look.cytoplasm - look.membrane + 1.0), 0.2, 1.5)
     grain = lattice_noise(rng, shape, 1.0) * np.float32(0.8) + lattice_noise(
         rng, shape, 3.0

@@ -19,8 +19,8 @@ PAD = 14
 class Look:
     """Grey values (0 to 255) and lengths in nm of a rendered section."""
 
-    cytoplasm: float = 153.0
-    cytoplasm_spread: float = 24.0
+    cytoplasm: float = 158.0
+    cytoplasm_spread: float = 20.0
     membrane: float = 80.0
     membrane_nm: float = 14.0
     mitochondrion: float = 84.0
@@ -77,8 +77,8 @@ class EmRecipe:
     shape_zyx: tuple[int, int, int] = (128, 256, 256)
     voxel_nm_zyx: tuple[float, float, float] = (10.0, 10.0, 10.0)
     density: float = 1.0
-    calibre_nm: float = 70.0
-    calibre_spread: float = 0.88
+    calibre_nm: float = 76.0
+    calibre_spread: float = 0.84
     branches: float = 0.25
     tortuosity: float = 0.35
     irregularity: float = 0.62
