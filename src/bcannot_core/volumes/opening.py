@@ -2,17 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import hypot, log
+from math import hypot, log, prod
 from pathlib import Path
 
 from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.address import Address, parse_address, parse_scale
 from bcannot_core.volumes.contrast import Contrast
-from bcannot_core.volumes.formats.common import Opened
+from bcannot_core.volumes.formats import npz
+from bcannot_core.volumes.formats.common import Opened, check_memory
 from bcannot_core.volumes.types import ScaleInfo, VoxelNm
 from bcannot_core.volumes.volume import Region, Volume, VolumeInfo, check_voxel_nm
 
 DEFAULT_SCALE_NM = 10.0
+
+_SCHEMES = ("http", "https", "gs", "s3")
+_TIFF_SUFFIXES = {".tif", ".tiff", ".btf", ".tf8"}
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HDF5_SUFFIXES = {".h5", ".hdf5", ".hdf", ".he5", ".ilp"}
+_FILE_SUFFIXES = _TIFF_SUFFIXES | _HDF5_SUFFIXES | {".npz", ".npy"}
 
 
 def open_volume(
@@ -122,7 +129,10 @@ def _volume(parsed: Address, opened: Opened, index: int, labels: bool) -> Volume
         is_labels=labels,
         voxel_known=opened.voxel_known or parsed.voxel_nm is not None,
     )
-    return Volume(opened.open_scale(index), info, parsed.contrast, reopen)
+    source = opened.open_scale(index)
+    if source.chunks is not None:
+        check_memory(prod(source.chunks) * source.dtype.itemsize, f"one chunk of {info.address}")
+    return Volume(source, info, parsed.contrast, reopen)
 
 
 def _times(a: VoxelNm, b: VoxelNm, c: VoxelNm) -> VoxelNm:
@@ -143,31 +153,91 @@ def _full_address(parsed: Address, scale: int | None) -> str:
 
 
 def _open(parsed: Address, labels: bool, timeout_s: float) -> Opened:
+    """Open by the prefix, the scheme, or what lies at the path."""
+    location, key = parsed.location, parsed.key
+    if key is not None and parsed.kind in ("precomputed", "synthetic"):
+        raise UsageError(f"{parsed.base()} holds one volume: leave the key {key} out")
     if parsed.kind == "synthetic":
         from bcannot_core.volumes.formats.synthetic import open_synthetic
 
-        return open_synthetic(parsed.location, labels)
-    return _open_path(parsed, labels, timeout_s)
+        return open_synthetic(location, labels)
+    if not parsed.scheme:
+        return _open_path(parsed, labels, timeout_s)
+    if parsed.scheme not in _SCHEMES:
+        raise UsageError(
+            f"{location} has the unknown scheme {parsed.scheme}: known are "
+            f"{', '.join(_SCHEMES)}, precomputed, zarr, synthetic, or a path"
+        )
+    return _open_folder(parsed, labels, timeout_s)
+
+
+def _open_folder(parsed: Address, labels: bool, timeout_s: float) -> Opened:
+    """Open a folder, here or on a server, by the metadata files it has."""
+    from bcannot_core.volumes.formats import precomputed, stores, zarr
+
+    location = parsed.location
+    if parsed.kind == "precomputed":
+        return precomputed.open_precomputed(location, timeout_s)
+    if parsed.kind == "zarr":
+        return zarr.open_zarr(location, parsed.key, labels, timeout_s)
+    if Path(location).suffix.lower() in _FILE_SUFFIXES and parsed.scheme:
+        raise VolumeFormatError(
+            f"{location} is a single file on a server: download it, or serve it as zarr or "
+            "precomputed, which can be read by parts"
+        )
+    files = stores.read_metadata(location, ("info", *zarr.NODE_FILES), timeout_s)
+    if "info" in files:
+        return precomputed.open_precomputed(location, timeout_s, files["info"])
+    if files:
+        return zarr.open_zarr(location, parsed.key, labels, timeout_s, files)
+    raise VolumeNotFoundError(
+        f"there is no volume at {location}: neither an info file (precomputed) nor zarr metadata"
+    )
 
 
 def _open_path(parsed: Address, labels: bool, timeout_s: float) -> Opened:
     path = Path(parsed.location).expanduser()
-    if not path.exists():
-        raise VolumeNotFoundError(f"there is no file or folder {path}")
-    opener = _by_suffix(path)
-    return opener(path, parsed.key, labels)
+    try:
+        if path.is_dir():
+            return _open_folder(parsed, labels, timeout_s)
+        if not path.exists():
+            return _open_inside(path, parsed, labels)
+    except OSError as error:
+        raise VolumeNotFoundError(f"{path} cannot be looked at: {error.strerror}") from error
+    if parsed.kind:
+        raise VolumeFormatError(f"{path} is a file: a {parsed.kind} volume is a folder")
+    return _file_opener(path)(path, parsed.key, labels)
+
+
+def _open_inside(path: Path, parsed: Address, labels: bool) -> Opened:
+    """Open ``file.h5/inner/dataset``, as some tools write it."""
+    for parent in path.parents:
+        if parent.is_file() and parent.suffix.lower() in _HDF5_SUFFIXES and parsed.key is None:
+            from bcannot_core.volumes.formats.hdf5 import open_hdf5
+
+            return open_hdf5(parent, path.relative_to(parent).as_posix(), labels)
+    raise VolumeNotFoundError(f"there is no file or folder {path}")
 
 
 _FileOpener = Callable[[Path, str | None, bool], Opened]
 
 
-def _by_suffix(path: Path) -> _FileOpener:
-    from bcannot_core.volumes.formats import npz
-
+def _file_opener(path: Path) -> _FileOpener:
+    """Return the opener for a file, by its suffix, else by its first bytes."""
     suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(8)
+    if suffix in _TIFF_SUFFIXES or start[:4] in _TIFF_MAGIC:
+        from bcannot_core.volumes.formats.tiff import open_tiff
+
+        return open_tiff
+    if suffix in _HDF5_SUFFIXES or start == b"\x89HDF\r\n\x1a\n":
+        from bcannot_core.volumes.formats.hdf5 import open_hdf5
+
+        return open_hdf5
     if suffix == ".npz":
         return npz.open_npz
-    if suffix == ".npy":
+    if suffix == ".npy" or start[:6] == b"\x93NUMPY":
         return npz.open_npy
     raise VolumeFormatError(
         f"{path} is of no known format: known are .tif, .npz, .npy, .h5, zarr and precomputed"

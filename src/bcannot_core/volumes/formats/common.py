@@ -37,6 +37,11 @@ def single(source: Source, name: str, voxel_nm: VoxelNm | None) -> Opened:
     return Opened((scale,), lambda _: source, voxel_nm is not None)
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def choose_array(names: Iterable[str], key: str | None, labels: bool, where: str) -> str:
     """Choose one of several arrays in a file.
 

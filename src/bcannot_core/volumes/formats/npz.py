@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
-from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, single
+from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, one_line, single
 from bcannot_core.volumes.lazy import ArraySource
 from bcannot_core.volumes.types import VoxelNm, check_array
 
@@ -33,7 +33,7 @@ def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _READ_ERRORS as error:
-        raise VolumeFormatError(f"{path} is not a readable .npy file: {_line(error)}") from error
+        raise VolumeFormatError(f"{path} is not a readable .npy file: {one_line(error)}") from error
     if not isinstance(array, np.ndarray):
         raise VolumeFormatError(f"{path} is an archive, no array: rename it to .npz")
     check_array(array.shape, array.dtype, str(path))
@@ -63,12 +63,8 @@ def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
             array = _load(archive, name, headers[name], path)
             voxel = _voxel_nm(archive, headers, path)
     except _READ_ERRORS as error:
-        raise VolumeFormatError(f"{path} is not a readable .npz file: {_line(error)}") from error
+        raise VolumeFormatError(f"{path} is not a readable .npz file: {one_line(error)}") from error
     return single(ArraySource(array), name, voxel)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 _Header = tuple[tuple[int, ...], np.dtype[Any]]

@@ -1,0 +1,85 @@
+"""HDF5, read lazily with h5py."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.errors import VolumeFormatError
+from bcannot_core.volumes.formats.common import Opened, choose_array, one_line, single
+from bcannot_core.volumes.formats.units import usable_voxel
+from bcannot_core.volumes.types import Box, Shape, VoxelNm, box_slices, check_array
+
+_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+_MAX_OBJECTS = 10_000
+
+
+class Hdf5Source:
+    """A dataset of an open file; h5py serialises the reads of threads."""
+
+    def __init__(self, dataset: Any, where: str) -> None:
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.shape: Shape = check_array(dataset.shape, self.dtype, where)
+        self.chunks: Shape | None = dataset.chunks
+        self.concurrent: bool = False
+        self._dataset, self._where = dataset, where
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the raw voxels of a box that lies inside the volume."""
+        try:
+            return np.asarray(self._dataset[box_slices(box)])
+        except _READ_ERRORS as error:
+            raise VolumeFormatError(
+                f"{self._where} cannot be read at {box}: {one_line(error)}"
+            ) from error
+
+
+def open_hdf5(path: Path, key: str | None, labels: bool) -> Opened:
+    """Open a dataset; its voxel size is its ``resolution`` (nm) or ``element_size_um``, z first.
+
+    Raises
+    ------
+    VolumeFormatError
+        The file is damaged, has no such dataset, or it is not three-dimensional.
+    """
+    try:
+        file = h5py.File(path, "r")
+        datasets = _datasets(file)
+    except _READ_ERRORS as error:
+        raise VolumeFormatError(f"{path} is not a readable HDF5 file: {one_line(error)}") from error
+    names = [n for n, shape in datasets.items() if key is not None or len(shape) == 3]
+    if not names:
+        listed = ", ".join(f"{n} {s}" for n, s in list(datasets.items())[:20]) or "nothing"
+        raise VolumeFormatError(
+            f"{path} has no three-dimensional (z, y, x) dataset, only {listed}: "
+            "extract one channel and time point, or stack the sections"
+        )
+    name = choose_array(names, key, labels, str(path))
+    dataset = file[name]
+    source = Hdf5Source(dataset, f"{path}::{name}")
+    return single(source, name, _voxel_nm(dataset.attrs) or _voxel_nm(file.attrs))
+
+
+def _datasets(file: Any) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    seen = 0
+
+    def visit(name: str, item: Any) -> bool | None:
+        nonlocal seen
+        seen += 1
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            found[name] = item.shape
+        return True if seen >= _MAX_OBJECTS else None
+
+    file.visititems(visit)
+    return found
+
+
+def _voxel_nm(attributes: Any) -> VoxelNm | None:
+    for name, factor in (("resolution", 1.0), ("voxel_size", 1.0), ("element_size_um", 1e3)):
+        value = np.asarray(attributes.get(name, ()))
+        if value.shape == (3,) and value.dtype.kind in "iuf":
+            return usable_voxel([float(v) * factor for v in value])
+    return None

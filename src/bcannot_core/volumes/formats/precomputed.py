@@ -1,0 +1,87 @@
+"""Neuroglancer precomputed volumes: raw, jpeg and compressed segmentation, sharded or not."""
+
+from typing import Any
+
+import tensorstore as ts
+
+from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
+from bcannot_core.volumes.formats.common import Opened
+from bcannot_core.volumes.formats.stores import (
+    StoreSource,
+    is_remote,
+    kvstore,
+    open_store,
+    read_metadata,
+)
+from bcannot_core.volumes.formats.units import usable_voxel
+from bcannot_core.volumes.types import ScaleInfo, Shape
+
+
+def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opened:
+    """Open a precomputed volume; x, y, z, channel on the disk, z, y, x here.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL of the folder with the ``info`` file.
+    timeout_s : float
+        Longest wait for one answer.
+    info : dict, optional
+        The ``info``, where it has been read already.
+
+    Raises
+    ------
+    VolumeError
+        There is no ``info``, it is no image or segmentation of one channel, or the server does not
+        answer.
+    """
+    if info is None:
+        info = read_metadata(location, ["info"], timeout_s).get("info")
+    if info is None:
+        raise VolumeNotFoundError(f"there is no precomputed volume at {location}: no info file")
+    scales = _scales(info, location)
+
+    def open_scale(index: int) -> StoreSource:
+        where = f"precomputed://{location} scale {index}"
+        spec = {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": kvstore(location),
+            "scale_index": index,
+        }
+        store = open_store(spec, where, timeout_s)
+        store = store[ts.d[:].translate_to[0]][..., 0].T
+        return StoreSource(store, where, remote=is_remote(location), timeout_s=timeout_s)
+
+    return Opened(scales, open_scale, voxel_known=True)
+
+
+def _scales(info: dict[str, Any], location: str) -> tuple[ScaleInfo, ...]:
+    kind = info.get("@type", "neuroglancer_multiscale_volume")
+    entries = info.get("scales")
+    if kind != "neuroglancer_multiscale_volume" or not isinstance(entries, list) or not entries:
+        raise VolumeFormatError(
+            f"{location} is no precomputed image or segmentation (its info is of type {kind} and "
+            "has no scales): give the folder of the volume itself"
+        )
+    channels = info.get("num_channels", 1)
+    if channels != 1:
+        raise VolumeFormatError(
+            f"{location} has {channels} channels, a volume has three axes (z, y, x): "
+            "extract one channel"
+        )
+    return tuple(_scale(i, entry, location) for i, entry in enumerate(entries))
+
+
+def _scale(index: int, entry: Any, location: str) -> ScaleInfo:
+    entry = entry if isinstance(entry, dict) else {}
+    size, resolution = entry.get("size"), entry.get("resolution")
+    voxel = usable_voxel(resolution[::-1]) if isinstance(resolution, list) else None
+    if voxel is None or not isinstance(size, list) or len(size) != 3:
+        raise VolumeFormatError(
+            f"scale {index} in the info of {location} has size {size} and resolution {resolution}: "
+            "three positive numbers each are needed"
+        )
+    if not all(isinstance(n, int) and n > 0 for n in size):
+        raise VolumeFormatError(f"scale {index} in the info of {location} has size {size}")
+    shape: Shape = (size[2], size[1], size[0])
+    return ScaleInfo(index, str(entry.get("key", index)), shape, voxel)

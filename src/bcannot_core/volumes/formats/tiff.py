@@ -1,0 +1,238 @@
+"""TIFF stacks: memory-mapped where the voxels lie in one piece, else by page or by tile."""
+
+import math
+import struct
+import threading
+import weakref
+import zlib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from bcannot_core.errors import VolumeFormatError
+from bcannot_core.volumes.formats.common import Opened, one_line
+from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
+from bcannot_core.volumes.lazy import ArraySource
+from bcannot_core.volumes.types import (
+    DEFAULT_VOXEL_NM,
+    Box,
+    ScaleInfo,
+    Shape,
+    Source,
+    VoxelNm,
+    box_shape,
+    box_slices,
+    check_array,
+)
+
+PAGE_BYTES = 64 * 2**20
+_READ_ERRORS = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+_SECTION_AXES = "ZQITR"
+
+
+class PagedSource:
+    """A stack with one compressed page a section."""
+
+    def __init__(self, tif: tifffile.TiffFile, series: Any, shape: Shape, where: str) -> None:
+        self.shape, self.dtype = shape, np.dtype(series.dtype)
+        self.chunks: Shape | None = (1, shape[1], shape[2])
+        self.concurrent: bool = False
+        self._pages, self._where = series.pages, where
+        self._size = tif.filehandle.size
+        self._lock = threading.Lock()
+        weakref.finalize(self, tif.close)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the raw voxels of a box that lies inside the volume."""
+        out = np.empty(box_shape(box), self.dtype)
+        for i, z in enumerate(range(box[0], box[1])):
+            out[i] = self._page(z)[box[2] : box[3], box[4] : box[5]]
+        return out
+
+    def _page(self, z: int) -> NDArray[Any]:
+        try:
+            with self._lock:
+                page = self._pages[z]
+                if page is None:
+                    return np.zeros(self.shape[1:], self.dtype)
+                ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
+                if max(ends, default=0) > self._size:
+                    raise VolumeFormatError(
+                        f"{self._where} ends before section {z}: it is truncated"
+                    )
+                return np.asarray(page.asarray()).reshape(self.shape[1:])
+        except _READ_ERRORS as error:
+            raise VolumeFormatError(
+                f"section {z} of {self._where} cannot be read: {one_line(error)}"
+            ) from error
+
+
+class TiledSource:
+    """A stack of large or oddly stored pages, read by tiles or strips."""
+
+    def __init__(self, tif: tifffile.TiffFile, series: Any, shape: Shape, where: str) -> None:
+        import zarr
+
+        array = zarr.open_array(series.aszarr(level=0, squeeze=True), mode="r")
+        self.shape, self.dtype = shape, np.dtype(array.dtype)
+        sizes = list(array.chunks)
+        self.chunks: Shape | None = (sizes[-3], sizes[-2], sizes[-1]) if len(sizes) > 2 else None
+        self.concurrent: bool = False
+        self._array, self._where = array, where
+        self._lock = threading.Lock()
+        weakref.finalize(self, tif.close)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the raw voxels of a box that lies inside the volume."""
+        try:
+            with self._lock:
+                return np.asarray(self._array[box_slices(box)]).reshape(box_shape(box))
+        except _READ_ERRORS as error:
+            raise VolumeFormatError(f"{self._where} cannot be read: {one_line(error)}") from error
+
+
+def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
+    """Open the first image series of a TIFF file; voxel size from OME or ImageJ metadata.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str, optional
+        Index of another series.
+    labels : bool
+        Not needed here.
+
+    Raises
+    ------
+    VolumeFormatError
+        The file is damaged or truncated, or holds no (z, y, x) stack.
+    """
+    del labels
+    try:
+        tif = tifffile.TiffFile(path)
+    except _READ_ERRORS as error:
+        raise VolumeFormatError(f"{path} is not a readable TIFF file: {one_line(error)}") from error
+    try:
+        return _open(tif, path, key)
+    except VolumeFormatError:
+        tif.close()
+        raise
+    except _READ_ERRORS as error:
+        tif.close()
+        raise VolumeFormatError(f"{path} is not a readable TIFF file: {one_line(error)}") from error
+
+
+def _open(tif: tifffile.TiffFile, path: Path, key: str | None) -> Opened:
+    index = 0 if key is None else int(key) if key.isdigit() else -1
+    if not 0 <= index < len(tif.series):
+        raise VolumeFormatError(f"{path} has no series {key or 0}: it has 0…{len(tif.series) - 1}")
+    levels = [level for level in tif.series[index].levels if len(level.pages)]
+    voxel = _voxel_nm(tif)
+    sources: list[Source] = []
+    scales: list[ScaleInfo] = []
+    for i, level in enumerate(levels):
+        where = f"{path}" if i == 0 else f"{path} level {i}"
+        sources.append(_source(tif, level, path, where))
+        full, size = sources[0].shape, sources[-1].shape
+        base = voxel or DEFAULT_VOXEL_NM
+        z, y, x = (b * f / s for b, f, s in zip(base, full, size, strict=True))
+        scales.append(ScaleInfo(i, str(i), size, (z, y, x)))
+    if all(isinstance(source, ArraySource) for source in sources):
+        tif.close()
+    return Opened(tuple(scales), sources.__getitem__, voxel is not None)
+
+
+def _source(tif: tifffile.TiffFile, series: Any, path: Path, where: str) -> Source:
+    shape, dtype = _stack_shape(series, where), np.dtype(series.dtype)
+    check_array(shape, dtype, where)
+    if series.dataoffset is not None:
+        end = series.dataoffset + math.prod(shape) * dtype.itemsize
+        if end > tif.filehandle.size:
+            raise VolumeFormatError(
+                f"{where} has {tif.filehandle.size} of the {end} bytes it declares: it is truncated"
+            )
+        stored = dtype.newbyteorder(tif.byteorder)
+        return ArraySource(np.memmap(path, stored, "r", series.dataoffset, shape))
+    page_bytes = shape[1] * shape[2] * dtype.itemsize
+    if len(series.pages) == shape[0] and page_bytes <= PAGE_BYTES:
+        return PagedSource(tif, series, shape, where)
+    return TiledSource(tif, series, shape, where)
+
+
+def _stack_shape(series: Any, where: str) -> Shape:
+    """Return (z, y, x) of a series without its axes of length one."""
+    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    kept = [(a, int(n)) for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX"]
+    if len(kept) == 2 and [a for a, _ in kept] == ["Y", "X"] and any(a == "Z" for a in axes):
+        kept = [("Z", 1), *kept]
+    names = "".join(a for a, _ in kept)
+    if len(kept) == 3 and names[1:] == "YX" and names[0] in _SECTION_AXES:
+        return kept[0][1], kept[1][1], kept[2][1]
+    sizes = tuple(n for _, n in kept)
+    remedy = "stack the sections into one file" if len(kept) < 3 else "extract one channel first"
+    raise VolumeFormatError(
+        f"{where} has axes {names} and shape {sizes}, a volume has three axes (z, y, x): {remedy}"
+    )
+
+
+def _voxel_nm(tif: tifffile.TiffFile) -> VoxelNm | None:
+    if tif.ome_metadata:
+        return _ome_voxel(tif.ome_metadata)
+    if tif.imagej_metadata is not None:
+        return _imagej_voxel(tif)
+    return None
+
+
+def _ome_voxel(text: str) -> VoxelNm | None:
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return None
+    for element in root.iter():
+        if element.tag.rsplit("}", 1)[-1] == "Pixels":
+            sizes = []
+            for axis in "ZYX":
+                size = element.get(f"PhysicalSize{axis}")
+                factor = nm_per_unit(element.get(f"PhysicalSize{axis}Unit", "µm"))
+                sizes.append(None if size is None or factor is None else _times(size, factor))
+            return usable_voxel(sizes)
+    return None
+
+
+def _times(size: str, factor: float) -> float | None:
+    try:
+        return float(size) * factor
+    except ValueError:
+        return None
+
+
+def _imagej_voxel(tif: tifffile.TiffFile) -> VoxelNm | None:
+    metadata = tif.imagej_metadata or {}
+    factor = nm_per_unit(str(metadata.get("unit", "")))
+    tags = tif.pages.first.tags
+    if factor is None:
+        return None
+    sizes: list[object] = [_times(str(metadata.get("spacing", "")), factor)]
+    for name in ("YResolution", "XResolution"):
+        value = tags[name].value if name in tags else (0, 1)
+        pixels, units = value if isinstance(value, tuple) else (value, 1)
+        sizes.append(units / pixels * factor if pixels else None)
+    return usable_voxel(sizes)
