@@ -28,9 +28,11 @@ class DataRef:
         Where the trace begins, voxels of that volume.
     voxel_nm : tuple of float
         Voxel size (z, y, x) that the session used.
+    contrast : tuple of float
+        Raw values shown black and white.
     fingerprint : str
-        Of the volume's geometry, contrast and the voxels at the start point; replay refuses data
-        that do not match. Empty where none was taken.
+        Hash of the volume's shape, dtype and a sample of its voxels; replay refuses data that do
+        not match. Empty where none was taken.
     labels : str, optional
         Address of the ground truth, where there is one.
     """
@@ -38,6 +40,7 @@ class DataRef:
     volume: str
     start_zyx: tuple[int, int, int]
     voxel_nm: tuple[float, float, float]
+    contrast: tuple[float, float]
     fingerprint: str = ""
     labels: str | None = None
 
@@ -59,7 +62,9 @@ class DataRef:
             values = {name: body[name] for name in names if name in body}
             z, y, x = (int(c) for c in body["start_zyx"])
             vz, vy, vx = (float(c) for c in body["voxel_nm"])
-            reference = cls(**{**values, "start_zyx": (z, y, x), "voxel_nm": (vz, vy, vx)})
+            low, high = (float(c) for c in body["contrast"])
+            values |= {"start_zyx": (z, y, x), "voxel_nm": (vz, vy, vx), "contrast": (low, high)}
+            reference = cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"a data reference cannot be read: {error!r} in {dict(body)!r}"[:400]
