@@ -11,13 +11,13 @@ arithmetic: no Fourier transform, no matrix product, no sum in an order of the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage import measure
 
+from bcannot_core.volumes.synthetic.address import recipe_from_query
 from bcannot_core.volumes.synthetic.damage import develop, draw_accidents
 from bcannot_core.volumes.synthetic.organelles import fill_tissue
 from bcannot_core.volumes.synthetic.recipe import (
@@ -26,11 +26,15 @@ from bcannot_core.volumes.synthetic.recipe import (
     EmRecipe,
     Look,
     get_recipe,
-    recipe_from_query,
 )
 from bcannot_core.volumes.synthetic.sections import Microscope
 from bcannot_core.volumes.synthetic.tissue import grow
 from bcannot_core.volumes.synthetic.variety import vary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = [
     "RECIPES",
@@ -43,6 +47,11 @@ __all__ = [
     "recipe_from_query",
     "vary",
 ]
+
+_SPECK = 24
+"""Connected pieces of fewer voxels are no neurite."""
+
+_FACES = ((0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0), (1, 0, 0), (-1, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -101,24 +110,30 @@ def generate(recipe: EmRecipe | str, seed: int) -> SyntheticVolume:
 
 
 def _one_piece_each(raw: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """A label for every connected piece; specks go to a neighbour they touch."""
-    pieces = measure.label(raw, background=-1, connectivity=3).astype(np.int64)
-    small = np.bincount(pieces.ravel()) < 24
-    small[0] = False
-    z, y, x = np.nonzero(small[pieces])
-    pieces[z, y, x] = 0
+    """Give every connected piece its label; specks go to a neighbour they touch."""
+    pieces: NDArray[np.int32] = measure.label(  # type: ignore[no-untyped-call]
+        raw, background=-1, connectivity=3
+    ).astype(np.int32)
+    small = np.bincount(pieces.ravel()) < _SPECK
+    if not small[1:].all():
+        _hand_over(pieces, small[pieces])
+    used = np.bincount(pieces.ravel()) > 0
+    dense = np.cumsum(used, dtype=np.uint32)
+    return np.asarray(dense[pieces], np.uint32)
+
+
+def _hand_over(pieces: NDArray[np.int32], specks: NDArray[np.bool_]) -> None:
+    """Let the pieces around specks grow into them, a layer of voxels at a time."""
+    pieces[specks] = 0
+    z, y, x = np.nonzero(specks)
     while len(z):
-        found = np.zeros(len(z), np.int64)
-        for dz, dy, dx in ((0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0), (1, 0, 0), (-1, 0, 0)):
+        found = np.zeros(len(z), np.int32)
+        for dz, dy, dx in _FACES:
             at = [
                 np.clip(a + d, 0, n - 1)
-                for a, d, n in zip((z, y, x), (dz, dy, dx), raw.shape, strict=True)
+                for a, d, n in zip((z, y, x), (dz, dy, dx), pieces.shape, strict=True)
             ]
-            found = np.where(found == 0, pieces[tuple(at)], found)
-        if not found.any():
-            pieces[z, y, x] = 1
-            break
+            found = np.where(found == 0, pieces[at[0], at[1], at[2]], found)
         pieces[z, y, x] = found
-        z, y, x = z[found == 0], y[found == 0], x[found == 0]
-    _, dense = np.unique(pieces, return_inverse=True)
-    return (dense.reshape(raw.shape) + 1).astype(np.uint32)
+        rest = found == 0
+        z, y, x = z[rest], y[rest], x[rest]

@@ -1,1 +1,4 @@
-"""The parts of the synthetic electron microscope; `bcannot_core.volumes.synthetic_em` is its face."""
+"""The parts of the synthetic electron microscope.
+
+`bcannot_core.volumes.synthetic_em` is its face.
+"""

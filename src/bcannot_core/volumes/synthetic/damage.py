@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bcannot_core.volumes.synthetic.noise import Floats, blur, lattice_noise, normals
-from bcannot_core.volumes.synthetic.recipe import EmRecipe
+
+if TYPE_CHECKING:
+    from bcannot_core.volumes.synthetic.recipe import EmRecipe
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def develop(
 
 
 def _streak(grey: Floats, rng: np.random.Generator, width: float, depth: float) -> Floats:
-    """A straight but slightly wavy band: a fold or a knife mark."""
+    """Draw a straight but slightly wavy band: a fold or a knife mark."""
     h, w = grey.shape
     direction = normals(rng, 2)
     direction /= np.sqrt(direction[0] * direction[0] + direction[1] * direction[1]) + np.float32(
@@ -90,11 +93,13 @@ def _streak(grey: Floats, rng: np.random.Generator, width: float, depth: float) 
         + lattice_noise(rng, grey.shape, 60.0) * np.float32(width)
     )
     band = np.maximum(np.float32(1.0) - np.abs(away) / np.float32(width), np.float32(0.0))
-    return grey + np.minimum(band * np.float32(2.0), np.float32(1.0)) * np.float32(depth)
+    band = np.minimum(band * np.float32(2.0), np.float32(1.0))
+    out: Floats = grey + band * np.float32(depth)
+    return out
 
 
 def _dirt(grey: Floats, rng: np.random.Generator) -> Floats:
-    """A few dark specks with ragged edges."""
+    """Draw a few dark specks with ragged edges."""
     h, w = grey.shape
     rag = lattice_noise(rng, grey.shape, 4.0) * np.float32(2.0)
     out = grey

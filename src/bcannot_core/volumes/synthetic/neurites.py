@@ -1,11 +1,11 @@
-"""Centrelines: smooth random walks in 3-D with a varying radius, which keep out of one another's way."""
+"""Centrelines: smooth random walks in 3-D with a varying radius, out of one another's way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bcannot_core.volumes.synthetic.noise import (
     Floats,
@@ -17,7 +17,11 @@ from bcannot_core.volumes.synthetic.noise import (
     steady,
     unit_vectors,
 )
-from bcannot_core.volumes.synthetic.recipe import EmRecipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bcannot_core.volumes.synthetic.recipe import EmRecipe
 
 STEP = 1.5
 """Length of one step of a walk, in work voxels."""
@@ -48,7 +52,7 @@ class Sprout:
     flat: Floats
 
     def take(self, chosen: NDArray[np.intp]) -> Sprout:
-        """Some of the sprouts."""
+        """Pick some of the sprouts."""
         return Sprout(
             self.at[chosen],
             self.direction[chosen],
@@ -62,9 +66,9 @@ def sow(recipe: EmRecipe, rng: np.random.Generator) -> Sprout:
     """Random beginnings all over the work grid, thick ones first."""
     shape = np.array(recipe.work_shape(), np.float32)
     micron = recipe.work_nm / 1000.0
-    volume = float(shape[0]) * float(shape[1]) * float(shape[2]) * micron**3
+    volume = float(shape[0]) * float(shape[1]) * float(shape[2]) * (micron * micron * micron)
     mean_length = float(round(volume ** (1 / 3), 6)) * 0.75
-    count = max(6, int(10.5 * recipe.density * volume / mean_length))
+    count = min(60000, max(6, int(10.5 * recipe.density * volume / mean_length)))
     radius = lognormals(rng, count, recipe.calibre_nm, recipe.calibre_spread) / np.float32(
         recipe.work_nm
     )

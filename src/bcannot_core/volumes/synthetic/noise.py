@@ -1,8 +1,8 @@
 """Random numbers, smooth noise and blurs that are the same bits on every machine.
 
-Only operations that IEEE 754 rounds exactly are used on arrays (``+ - * /`` and ``sqrt``, each as its
-own pass, so that no compiler can fuse two of them), and no sum whose order depends on the processor.
-The few exponentials are rounded to a coarse grid by `steady`.
+Only operations that IEEE 754 rounds exactly are used on arrays (``+ - * /`` and ``sqrt``, each as
+its own pass, so that no compiler can fuse two of them), and no sum whose order depends on the
+processor. The few exponentials are rounded to a coarse grid by `steady`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _SPLINE_POWER = 0.479365  # mean of the squared weights of a cubic B-spline
 
 
 def steady(values: NDArray[np.float64] | float) -> Floats:
-    """Round to multiples of 1/4096, which hides the last bits in which libraries of functions differ."""
+    """Round to multiples of 1/4096, to hide the last bits in which maths libraries differ."""
     return (np.round(np.asarray(values, np.float64) * 4096.0) / 4096.0).astype(np.float32)
 
 
 def normals(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
-    """Nearly normal numbers of mean 0 and variance 1: sums of four uniform integers."""
+    """Draw nearly normal numbers of mean 0, variance 1: sums of four uniform integers."""
     size = (shape,) if isinstance(shape, int) else shape
     total = rng.integers(0, 65536, size, np.uint16).astype(np.int32)
     for _ in range(3):
@@ -40,13 +40,13 @@ def unit_vectors(rng: np.random.Generator, count: int) -> Floats:
 
 
 def normalised(vectors: Floats) -> Floats:
-    """The vectors (n, 3) at length 1."""
+    """Scale vectors (n, 3) to length 1."""
     length = np.sqrt(dot(vectors, vectors)) + np.float32(1e-6)
     return vectors / length[:, None]
 
 
 def dot(a: Floats, b: Floats) -> Floats:
-    """The scalar products of two (n, 3) arrays, added up in a fixed order."""
+    """Multiply two (n, 3) arrays to n scalar products, added up in a fixed order."""
     out: Floats = a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
     return out
 
@@ -82,7 +82,7 @@ def _spline_axis(values: Floats, axis: int, at: NDArray[np.float64]) -> Floats:
 
 
 def blur(picture: Floats, sigma: float) -> Floats:
-    """A Gaussian blur of the last two axes, edges repeated; ``sigma`` in pixels."""
+    """Blur the last two axes by a Gaussian, edges repeated; ``sigma`` in pixels."""
     if sigma < 0.2:
         return picture
     reach = max(1, int(2.5 * sigma + 0.5))

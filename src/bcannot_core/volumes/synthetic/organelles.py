@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bcannot_core.volumes.synthetic.neurites import Fibre
 from bcannot_core.volumes.synthetic.noise import Floats, lattice_noise, normals
-from bcannot_core.volumes.synthetic.recipe import EmRecipe
-from bcannot_core.volumes.synthetic.tissue import Tissue
+
+if TYPE_CHECKING:
+    from bcannot_core.volumes.synthetic.neurites import Fibre
+    from bcannot_core.volumes.synthetic.recipe import EmRecipe
+    from bcannot_core.volumes.synthetic.tissue import Tissue
 
 
 @dataclass
@@ -39,7 +42,9 @@ def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> C
     look = recipe.look
     shade = look.cytoplasm + normals(rng, count) * np.float32(look.cytoplasm_spread)
     shade = np.clip(shade, np.float32(look.membrane + 22.0), np.float32(250.0))
-    pale = np.clip((shade - look.membrane) / np.float32(look.cytoplasm - look.membrane + 1.0), 0.2, 1.5)
+    pale = np.clip(
+        (shade - look.membrane) / np.float32(look.cytoplasm - look.membrane + 1.0), 0.2, 1.5
+    )
     grain = lattice_noise(rng, shape, 1.0) * np.float32(0.8) + lattice_noise(
         rng, shape, 3.0
     ) * np.float32(0.6)
@@ -48,9 +53,10 @@ def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> C
     thick = np.zeros(count, np.float32)
     for fibre in tissue.fibres:
         thick[fibre.label] = max(thick[fibre.label], np.float32(fibre.radius.max()))
-    sheath = np.where(
-        (thick * recipe.work_nm > 150.0) & (rng.random(count) < recipe.myelin), 1.0, 0.0
-    )
+    thick *= np.float32(recipe.work_nm)
+    wrapped = (thick > 200.0) & (rng.random(count) < recipe.myelin)
+    wraps = np.minimum(thick * 0.25, 60.0 + 60.0 * rng.random(count))
+    sheath = np.where(wrapped, wraps, 0.0)
     return Contents(
         mito_nm=_mitochondria(recipe, tissue, rng),
         dense=_densities(recipe, tissue, rng),
@@ -58,9 +64,11 @@ def fill_tissue(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> C
         dots=dots,
         drift=lattice_noise(rng, shape, 40.0) * np.float32(look.drift),
         shade=shade.astype(np.float32),
-        dot_amount=(rng.random(count, np.float32) * np.float32(2.0 * look.dots) * pale).astype(np.float32),
+        dot_amount=(rng.random(count, np.float32) * np.float32(2.0 * look.dots) * pale).astype(
+            np.float32
+        ),
         grain_amount=(np.float32(0.5) + rng.random(count, np.float32)) * np.float32(look.texture),
-        sheath_nm=(sheath * (60.0 + 50.0 * rng.random(count))).astype(np.float32),
+        sheath_nm=sheath.astype(np.float32),
     )
 
 
@@ -121,7 +129,7 @@ def _densities(recipe: EmRecipe, tissue: Tissue, rng: np.random.Generator) -> Fl
     dense = np.zeros(tissue.labels.shape, np.float32)
     edge = np.flatnonzero(tissue.depth_nm.ravel() < recipe.work_nm)
     micron = recipe.work_nm / 1000.0
-    number = int(9.0 * recipe.synapses * dense.size * micron**3)
+    number = int(9.0 * recipe.synapses * dense.size * (micron * micron * micron))
     if len(edge) == 0 or number == 0:
         return dense
     for flat in edge[rng.integers(0, len(edge), number)]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bcannot_core.errors import UsageError
 
-MAX_VOXELS = 1 << 28
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+MAX_VOXELS = 1 << 27
 MAX_WORK_VOXELS = 1 << 26
 WORK_NM = 20.0
 PAD = 14
@@ -93,7 +97,7 @@ class EmRecipe:
     def __post_init__(self) -> None:
         """Refuse values that cannot be generated."""
         self._check_shape()
-        for name, low, high in _LIMITS:
+        for name, low, high in LIMITS:
             _check_range(f"{self.name}: {name}", getattr(self, name), low, high)
         for rate in dataclasses.fields(Damage):
             top = 20.0 if rate.name == "jitter_px" else 1.0
@@ -112,13 +116,18 @@ class EmRecipe:
             )
         if len(self.voxel_nm_zyx) != 3:
             raise UsageError(f"voxel_nm {self.voxel_nm_zyx}: give three numbers z,y,x")
-        for size in self.voxel_nm_zyx:
-            _check_range(f"{self.name}: voxel_nm", size, 1.0, 1000.0)
+        for size, most in zip(self.voxel_nm_zyx, (500.0, 100.0, 100.0), strict=True):
+            _check_range(f"{self.name}: voxel_nm", size, 1.0, most)
         if math.prod(self.shape_zyx) > MAX_VOXELS or math.prod(self.work_shape()) > MAX_WORK_VOXELS:
             raise UsageError(
                 f"shape {self.shape_zyx} at {self.voxel_nm_zyx} nm is too large to generate "
-                f"in one piece; ask for at most {MAX_VOXELS} voxels and {MAX_WORK_VOXELS} of {WORK_NM:g} nm"
+                f"in one piece; ask for at most {MAX_VOXELS} voxels "
+                f"and {MAX_WORK_VOXELS} of {WORK_NM:g} nm"
             )
+
+    def with_numbers(self, numbers: Mapping[str, float]) -> EmRecipe:
+        """Change settings that are one number, by name."""
+        return dataclasses.replace(self, **numbers)  # type: ignore[arg-type]
 
     @property
     def work_nm(self) -> float:
@@ -134,7 +143,8 @@ class EmRecipe:
         return z, y, x
 
 
-_LIMITS = (
+# Name, lowest and highest value of the settings that are one number.
+LIMITS: tuple[tuple[str, float, float], ...] = (
     ("density", 0.05, 4.0),
     ("calibre_nm", 20.0, 1000.0),
     ("calibre_spread", 0.0, 1.5),
@@ -177,7 +187,8 @@ RECIPES: dict[str, EmRecipe] = {
             calibre_spread=0.65,
             irregularity=0.35,
             alignment=0.4,
-            myelin=0.35,
+            myelin=0.2,
+            mitochondria=0.7,
             look=Look(
                 cytoplasm=205.0,
                 cytoplasm_spread=8.0,
@@ -196,7 +207,7 @@ RECIPES: dict[str, EmRecipe] = {
 
 
 def get_recipe(name: str) -> EmRecipe:
-    """The recipe of this name.
+    """Find the recipe of this name.
 
     Raises
     ------
@@ -206,57 +217,3 @@ def get_recipe(name: str) -> EmRecipe:
     if name not in RECIPES:
         raise UsageError(f"no synthetic EM recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]
-
-
-def recipe_from_query(name: str, query: Mapping[str, str]) -> EmRecipe:
-    """The recipe ``name`` with the changes of an address such as ``?shape=64,256,256&voxel_nm=30,10,10``.
-
-    Parameters
-    ----------
-    name
-        A key of `RECIPES`.
-    query
-        ``shape`` and ``voxel_nm`` (three numbers, z,y,x), any number of `EmRecipe` by its name, and
-        ``look.NAME`` or ``damage.NAME``. A key ``seed`` is passed over: it is not part of a recipe.
-
-    Raises
-    ------
-    UsageError
-        An unknown recipe or key, or a value that is no number or out of range.
-    """
-    recipe = get_recipe(name)
-    plain: dict[str, object] = {}
-    parts: dict[str, dict[str, float]] = {"look": {}, "damage": {}}
-    known = [limit[0] for limit in _LIMITS]
-    for key, text in query.items():
-        head, _, tail = key.partition(".")
-        if key == "seed":
-            continue
-        if key == "shape":
-            plain["shape_zyx"] = tuple(int(v) for v in _numbers(key, text, 3, whole=True))
-        elif key == "voxel_nm":
-            plain["voxel_nm_zyx"] = tuple(_numbers(key, text, 3))
-        elif key in known:
-            plain[key] = _numbers(key, text, 1)[0]
-        elif head in parts and tail in {f.name for f in dataclasses.fields(getattr(recipe, head))}:
-            parts[head][tail] = _numbers(key, text, 1)[0]
-        else:
-            raise UsageError(
-                f"unknown setting {key!r} of a synthetic volume; known are seed, shape, voxel_nm, "
-                f"{', '.join(known)}, look.NAME and damage.NAME"
-            )
-    look = dataclasses.replace(recipe.look, **parts["look"])
-    damage = dataclasses.replace(recipe.damage, **parts["damage"])
-    return dataclasses.replace(recipe, look=look, damage=damage, **plain)  # type: ignore[arg-type]
-
-
-def _numbers(key: str, text: str, count: int, *, whole: bool = False) -> list[float]:
-    words = text.split(",")
-    try:
-        values = [float(int(word)) if whole else float(word) for word in words]
-    except ValueError:
-        values = []
-    if len(values) != count:
-        kind = "whole number" if whole else "number"
-        raise UsageError(f"{key}={text}: give {count} {kind}{'s' if count > 1 else ''}")
-    return values

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bcannot_core.volumes.synthetic.noise import Floats, blur
-from bcannot_core.volumes.synthetic.organelles import Contents
 from bcannot_core.volumes.synthetic.recipe import PAD, EmRecipe
-from bcannot_core.volumes.synthetic.tissue import Labels, Tissue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bcannot_core.volumes.synthetic.organelles import Contents
+    from bcannot_core.volumes.synthetic.tissue import Labels, Tissue
 
 _FINE_NM = 12.0
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Where the pixels of one plane lie in the work grid: lower corners and fractions of each axis."""
+    """Where the pixels of a plane lie in the work grid: lower corners and fractions by axis."""
 
     z0: int
     fz: np.float32
@@ -28,7 +32,7 @@ class Sampling:
 
     @classmethod
     def plane(cls, recipe: EmRecipe, z_nm: float, shift_yx: tuple[float, float]) -> Sampling:
-        """The plane at a depth of ``z_nm``, shifted in its plane by ``shift_yx`` pixels."""
+        """Lay the plane at a depth of ``z_nm``, shifted in its plane by ``shift_yx`` pixels."""
         z = z_nm / recipe.work_nm + PAD
         axes = []
         for axis in (1, 2):
@@ -42,7 +46,7 @@ class Sampling:
         return cls(int(z), np.float32(z - int(z)), y0, fy, x0, fx)
 
     def values(self, field: Floats) -> Floats:
-        """A field, interpolated linearly."""
+        """Interpolate a field linearly."""
         one = np.float32(1.0)
         a = field[self.z0] * (one - self.fz) + field[self.z0 + 1] * self.fz
         fy = self.fy[:, None]
@@ -51,7 +55,7 @@ class Sampling:
         return out
 
     def labels(self, tissue: Tissue) -> Labels:
-        """Labels: the corners of a cell vote, weighted by nearness and by the margin with which they won."""
+        """Let the corners of each cell vote, weighted by nearness and by their margin."""
         corners, weights = [], []
         for dz, wz in ((0, np.float32(1.0) - self.fz), (1, self.fz)):
             for dy, wy in ((0, np.float32(1.0) - self.fy), (1, self.fy)):
@@ -154,7 +158,8 @@ class Microscope:
         sigma = self.recipe.look.membrane_nm / pixel
         line = blur(line, sigma)
         gain = np.float32(max(1.0, 1.9 * sigma))
-        return np.minimum(line * gain, np.float32(1.0))
+        np.minimum(line * gain, np.float32(1.0), out=line)
+        return line
 
     def _sheath(self, grey: Floats, labels: Labels, sampling: Sampling) -> Floats:
         """Myelin: dark lamellae below the surface of some neurites."""
@@ -166,4 +171,5 @@ class Microscope:
         turn = depth / np.float32(24.0)
         band = np.abs(turn - np.floor(turn) - np.float32(0.5))
         dark = np.float32(self.recipe.look.membrane * 0.7) + band * np.float32(60.0)
-        return grey + (dark - grey) * within
+        grey += (dark - grey) * within
+        return grey

@@ -9,6 +9,7 @@ found again at any finer spacing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from skimage import measure
 
 from bcannot_core.volumes.synthetic.neurites import Fibre, Sprout, branch, sow, walk
 from bcannot_core.volumes.synthetic.noise import Floats, lattice_noise
-from bcannot_core.volumes.synthetic.recipe import EmRecipe
+
+if TYPE_CHECKING:
+    from bcannot_core.volumes.synthetic.recipe import EmRecipe
 
 Labels = NDArray[np.uint16]
 _FAR = np.float32(9.0)
@@ -25,7 +28,7 @@ _FAR = np.float32(9.0)
 
 @dataclass
 class Tissue:
-    """Labels (z, y, x) of the work grid, the margin by which they won, and depth below the membrane in nm."""
+    """Labels (z, y, x) of the work grid, their margin, and the depth below the membrane in nm."""
 
     labels: Labels
     margin: Floats
@@ -34,7 +37,7 @@ class Tissue:
 
 
 def grow(recipe: EmRecipe, rng: np.random.Generator) -> Tissue:
-    """Grow tissue: thick neurites first, then thinner ones in what they leave free, then branches."""
+    """Grow tissue: thick neurites first, thinner ones in what they leave free, then branches."""
     field = _Competition(recipe, rng)
     seeds = sow(recipe, rng)
     fibres: list[Fibre] = []
@@ -107,7 +110,7 @@ class _Competition:
     def push(self) -> Floats:
         """Away from the fibres so far, the stronger the deeper inside one."""
         coarse = np.minimum(self.first, np.float32(1.6))[::2, ::2, ::2]
-        slope = np.stack(np.gradient(coarse))
+        slope = np.stack(list(np.gradient(coarse)))
         strength = np.float32(3.0) * np.maximum(np.float32(1.5) - coarse, np.float32(0.0))
         force = np.clip(slope * strength, np.float32(-0.5), np.float32(0.5))
         for axis, n in enumerate(self.shape):
@@ -165,7 +168,7 @@ class _Competition:
         """Fill what nobody claimed, keep every neurite in one piece."""
         margin = np.minimum(self.second - self.first, np.float32(1.0))
         _fill(self.owner, margin, self.owner == 0)
-        pieces = measure.label(self.owner, background=0, connectivity=1)
+        pieces = measure.label(self.owner, background=0, connectivity=1)  # type: ignore[no-untyped-call]
         size = np.bincount(pieces.ravel())
         lost = size < 60
         lost[0] = False
@@ -193,5 +196,7 @@ def _depth(labels: Labels, work_nm: float) -> Floats:
         inner[tuple(b)] &= ~differ
     if inner.all():
         return np.full(labels.shape, 1e4, np.float32)
-    depth = ndimage.distance_transform_edt(inner).astype(np.float32)
-    return (depth + np.float32(0.5)) * np.float32(work_nm)
+    depth: Floats = ndimage.distance_transform_edt(inner).astype(np.float32)
+    depth += np.float32(0.5)
+    depth *= np.float32(work_nm)
+    return depth

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bcannot_core.errors import UsageError
-from bcannot_core.volumes.synthetic.recipe import EmRecipe
 
-_TISSUE = ("density", "calibre_nm", "calibre_spread", "branches", "tortuosity", "irregularity", "sheets")
-_TOP = {"calibre_spread": 1.5, "branches": 2.0, "tortuosity": 1.0, "irregularity": 1.0, "sheets": 1.0}
+if TYPE_CHECKING:
+    from bcannot_core.volumes.synthetic.recipe import EmRecipe
+
+_TISSUE = (
+    "density",
+    "calibre_nm",
+    "calibre_spread",
+    "branches",
+    "tortuosity",
+    "irregularity",
+    "sheets",
+)
+_TOP = {
+    "calibre_spread": 1.5,
+    "branches": 2.0,
+    "tortuosity": 1.0,
+    "irregularity": 1.0,
+    "sheets": 1.0,
+}
 
 
 def vary(recipe: EmRecipe, seed: int, amount: float = 0.25) -> EmRecipe:
-    """A recipe whose tissue and look differ from ``recipe`` by up to ``amount`` of each value.
+    """Make a recipe whose tissue and look differ from ``recipe`` by up to ``amount`` of each value.
 
     Parameters
     ----------
@@ -40,7 +57,12 @@ def vary(recipe: EmRecipe, seed: int, amount: float = 0.25) -> EmRecipe:
     tissue = {name: near(getattr(recipe, name), amount, _TOP.get(name, 1e9)) for name in _TISSUE}
     greys = ("cytoplasm", "membrane", "mitochondrion")
     shades = {
-        item.name: near(getattr(recipe.look, item.name), amount / 3 if item.name in greys else 1.4 * amount, 255.0)
+        item.name: near(
+            getattr(recipe.look, item.name),
+            amount / 3 if item.name in greys else 1.4 * amount,
+            255.0,
+        )
         for item in dataclasses.fields(recipe.look)
     }
-    return dataclasses.replace(recipe, look=dataclasses.replace(recipe.look, **shades), **tissue)
+    look = dataclasses.replace(recipe.look, **shades)
+    return dataclasses.replace(recipe.with_numbers(tissue), look=look)
