@@ -1,0 +1,219 @@
+"""The screen: draws a frame, and says what lies under a click."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.errors import ClickError, UsageError
+from bcannot_core.screen.geometry import Rect
+from bcannot_core.screen.layout import Layout
+from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets
+from bcannot_core.screen.themes import Colour, Theme
+
+_FULL = 256
+
+
+class Hit(NamedTuple):
+    """What lies under a click.
+
+    Attributes
+    ----------
+    kind : str
+        ``"button"``, ``"canvas"`` or ``"none"``.
+    target : str
+        Button id, empty elsewhere.
+    canvas_xy : tuple of int or None
+        Canvas pixel (x, y) for the kind ``"canvas"``.
+    """
+
+    kind: Literal["button", "canvas", "none"]
+    target: str = ""
+    canvas_xy: tuple[int, int] | None = None
+
+
+class Marker(NamedTuple):
+    """A hollow ring, one pixel wide, centred on a canvas pixel; what lies beyond is cut off.
+
+    ``alpha`` is kept to 256ths, so that blending is exact.
+    """
+
+    x: int
+    y: int
+    radius: int
+    colour: Colour
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a frame shows.
+
+    Attributes
+    ----------
+    canvas : uint8 (h, w) or (h, w, 3)
+        The picture; compared by identity, so it must not be changed once it was drawn.
+    markers : tuple of Marker
+        Drawn on it in this order.
+    status : tuple of str
+        Parts of the status text, side by side.
+    progress : float
+        Filled share of the progress bar, 0 to 1.
+    disabled, pressed : frozenset of str
+        Ids of buttons that look so.
+    """
+
+    canvas: NDArray[np.uint8]
+    markers: tuple[Marker, ...] = ()
+    status: tuple[str, ...] = ()
+    progress: float = 0.0
+    disabled: frozenset[str] = frozenset()
+    pressed: frozenset[str] = frozenset()
+
+
+class Screen:
+    """An interface of one layout: draws content into one frame that it keeps.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where everything is.
+    theme : Theme, optional
+        Colours; the variant's otherwise.
+    """
+
+    def __init__(self, layout: Layout, theme: Theme | None = None) -> None:
+        self.layout = layout
+        self._sheet = get_sheet(layout, theme)
+        self.theme = self._sheet.theme
+        self._frame = self._sheet.background.copy()
+        self._canvas = self._frame[layout.canvas.slices]
+        self._view = self._frame.view()
+        self._view.flags.writeable = False
+        self._drawn: Content | None = None
+        self._looks: dict[str, ButtonLook] = dict.fromkeys(layout.buttons, "normal")
+        self._filled = 0
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Frame size in pixels."""
+        return self.layout.size_wh
+
+    def hit(self, x: int, y: int) -> Hit:
+        """Return what lies under a click.
+
+        Raises
+        ------
+        ClickError
+            The click lies outside the frame.
+        """
+        width, height = self.layout.size_wh
+        if not (0 <= x < width and 0 <= y < height):
+            raise ClickError(f"click ({x}, {y}) lies outside the frame of {width}×{height} pixels")
+        canvas = self.layout.canvas
+        if canvas.contains(x, y):
+            return Hit("canvas", "", (x - canvas.x, y - canvas.y))
+        for name, rect in self.layout.buttons.items():
+            if rect.contains(x, y):
+                return Hit("button", name)
+        return Hit("none")
+
+    def draw(self, content: Content) -> NDArray[np.uint8]:
+        """Draw what differs from the content before.
+
+        Returns
+        -------
+        uint8 (h, w, 3)
+            A read-only view of the screen's own frame; it changes with the next call.
+        """
+        before = self._drawn
+        if content.canvas.shape[:2] != self._canvas.shape[:2]:
+            raise UsageError(
+                f"the picture has {content.canvas.shape[:2]} pixels, the canvas {self._canvas.shape[:2]}"
+            )
+        if before is None or content.canvas is not before.canvas:
+            _paste(self._canvas, content.canvas)
+            self._draw_markers(content.markers)
+        elif content.markers != before.markers:
+            for marker in before.markers:
+                self._restore(content.canvas, marker)
+            self._draw_markers(content.markers)
+        if before is None or content.status != before.status:
+            self._draw_status(content.status, before.status if before else ())
+        self._draw_progress(content.progress)
+        if before is None or (content.disabled, content.pressed) != (before.disabled, before.pressed):
+            self._draw_buttons(content.disabled, content.pressed)
+        self._drawn = content
+        return self._view
+
+    def _restore(self, picture: NDArray[np.uint8], marker: Marker) -> None:
+        height, width = self._canvas.shape[:2]
+        rows = slice(max(0, marker.y - marker.radius), min(height, marker.y + marker.radius + 1))
+        columns = slice(max(0, marker.x - marker.radius), min(width, marker.x + marker.radius + 1))
+        if rows.start < rows.stop and columns.start < columns.stop:
+            patch = picture[rows, columns]
+            self._canvas[rows, columns] = patch if patch.ndim == 3 else patch[..., None]
+
+    def _draw_markers(self, markers: Iterable[Marker]) -> None:
+        height, width = self._canvas.shape[:2]
+        for marker in markers:
+            dy, dx = ring_offsets(marker.radius)
+            ys, xs = dy + marker.y, dx + marker.x
+            reach = marker.radius
+            if not (reach <= marker.x < width - reach and reach <= marker.y < height - reach):
+                on = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
+                ys, xs = ys[on], xs[on]
+            alpha = int(marker.alpha * _FULL + 0.5)
+            if alpha >= _FULL:
+                self._canvas[ys, xs] = marker.colour
+            else:
+                below = self._canvas[ys, xs].astype(np.int32)
+                over = np.array(marker.colour, dtype=np.int32) * alpha + _FULL // 2
+                self._canvas[ys, xs] = (below * (_FULL - alpha) + over) // _FULL
+
+    def _draw_status(self, parts: tuple[str, ...], before: tuple[str, ...]) -> None:
+        rect = self.layout.status
+        same = len(parts) == len(before)
+        if not same:
+            self._frame[rect.slices] = self.theme.background
+        for i, (text, slot) in enumerate(zip(parts, _slots(rect, len(parts)), strict=True)):
+            if not (same and text == before[i]):
+                self._frame[slot.slices] = self._sheet.status(text, slot.w)
+
+    def _draw_progress(self, fraction: float) -> None:
+        rect = self.layout.progress
+        filled = bar_width(rect, fraction)
+        if filled != self._filled:
+            bar = self._frame[rect.slices]
+            bar[:, :filled] = self._sheet.bar_full[:, :filled]
+            bar[:, filled:] = self._sheet.bar_empty[:, filled:]
+            self._filled = filled
+
+    def _draw_buttons(self, disabled: frozenset[str], pressed: frozenset[str]) -> None:
+        for name, rect in self.layout.buttons.items():
+            look: ButtonLook = (
+                "disabled" if name in disabled else "pressed" if name in pressed else "normal"
+            )
+            if look != self._looks[name]:
+                self._frame[rect.slices] = self._sheet.buttons[name, look]
+                self._looks[name] = look
+
+
+def _slots(rect: Rect, count: int) -> list[Rect]:
+    """Divide the status text; the first of two parts gets the larger share."""
+    first = rect.w * 3 // 5 if count == 2 else rect.w // max(1, count)
+    rest = (rect.w - first) // max(1, count - 1)
+    return [
+        Rect(rect.x if i == 0 else rect.x + first + (i - 1) * rest, rect.y, rest if i else first, rect.h)
+        for i in range(count)
+    ]
+
+
+def _paste(canvas: NDArray[np.uint8], picture: NDArray[np.uint8]) -> None:
+    if picture.ndim == 3:
+        canvas[:] = picture
+        return
+    for channel in range(3):  # a quarter of the time of one broadcast assignment
+        canvas[..., channel] = picture

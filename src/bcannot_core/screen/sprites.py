@@ -1,0 +1,190 @@
+"""Sprites: everything of a frame that is drawn once and then copied.
+
+All arithmetic is on whole numbers, so that the same sprite has the same bytes everywhere.
+"""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.screen.font import text_mask
+from bcannot_core.screen.geometry import Rect
+from bcannot_core.screen.layout import SIZES, ButtonSpec, Layout
+from bcannot_core.screen.themes import THEMES, Colour, Theme
+
+ButtonLook = Literal["normal", "disabled", "pressed"]
+_SUB = 8
+_RADII = {"rounded": 9, "pill": 1000, "square": 2}
+_GLOW = 6
+
+
+def blend(
+    below: NDArray[np.uint8], colour: Colour, alpha: NDArray[np.uint8] | int
+) -> NDArray[np.uint8]:
+    """Lay a colour over a picture, ``alpha`` 0 to 255 for each pixel or for all."""
+    a = np.asarray(alpha, dtype=np.int32)[..., None]
+    over = np.array(colour, dtype=np.int32)
+    return ((below.astype(np.int32) * (255 - a) + over * a + 127) // 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=256)
+def rounded_mask(width: int, height: int, radius: int) -> NDArray[np.uint8]:
+    """Return the coverage of a rounded rectangle, uint8 (height, width), read-only."""
+    radius = min(radius, width // 2, height // 2)
+    mask = np.full((height, width), 255, dtype=np.uint8)
+    if radius > 0:
+        at = 2 * np.arange(radius * _SUB, dtype=np.int64) + 1 - 2 * radius * _SUB
+        inside = at[:, None] ** 2 + at[None, :] ** 2 <= (2 * radius * _SUB) ** 2
+        counts = inside.reshape(radius, _SUB, radius, _SUB).sum(axis=(1, 3), dtype=np.int64)
+        corner = (counts * 255 // _SUB**2).astype(np.uint8)
+        mask[:radius, :radius] = corner
+        mask[:radius, -radius:] = corner[:, ::-1]
+        mask[-radius:] = mask[:radius][::-1]
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=64)
+def ring_offsets(radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the (dy, dx) offsets of a ring one pixel wide: distances nearest to ``radius``."""
+    at = np.arange(-radius - 1, radius + 2, dtype=np.int64)
+    quarters = 4 * (at[:, None] ** 2 + at[None, :] ** 2)
+    dy, dx = np.nonzero((quarters >= (2 * radius - 1) ** 2) & (quarters < (2 * radius + 1) ** 2))
+    return dy - radius - 1, dx - radius - 1
+
+
+def text_sprite(
+    text: str, size: int, colour: Colour, background: Colour, slot_wh: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return a line of text on a plain slot, left-aligned and centred in height; cut to fit."""
+    width, height = slot_wh
+    out = np.empty((height, width, 3), dtype=np.uint8)
+    out[:] = background
+    mask = text_mask(text, size)[:height, :width]
+    top = max(0, (height - mask.shape[0]) // 2)
+    part = out[top : top + mask.shape[0], : mask.shape[1]]
+    part[:] = blend(part, colour, mask)
+    return out
+
+
+def button_sprite(
+    spec: ButtonSpec, layout: Layout, theme: Theme, look: ButtonLook
+) -> NDArray[np.uint8]:
+    """Return one button as it looks, uint8 (h, w, 3)."""
+    rect = layout.buttons[spec.id]
+    radius = _RADII[layout.variant.button_style]
+    fill, ink = {
+        "normal": (theme.button, theme.button_text),
+        "disabled": (theme.disabled, theme.disabled_text),
+        "pressed": (theme.pressed, theme.button_text),
+    }[look]
+    edge = theme.button_edge if look != "disabled" else theme.track
+    out = np.empty((rect.h, rect.w, 3), dtype=np.uint8)
+    out[:] = theme.background
+    out = blend(out, edge, rounded_mask(rect.w, rect.h, radius))
+    inner = rounded_mask(rect.w - 2, rect.h - 2, min(radius, rect.h // 2) - 1)
+    out[1:-1, 1:-1] = blend(out[1:-1, 1:-1], fill, inner)
+    _centre_text(out, *_face(spec, layout), ink)
+    return out
+
+
+def _face(spec: ButtonSpec, layout: Layout) -> tuple[str, int]:
+    """Return what stands on a button and how large, made smaller until it fits."""
+    size_name = layout.variant.button_size
+    size = SIZES[size_name].text
+    text = spec.icon or spec.label if size_name == "icon" else spec.label
+    while size > 14 and text_mask(text, size).shape[1] > layout.buttons[spec.id].w - 8:
+        size -= 2
+    return text, size
+
+
+def _centre_text(out: NDArray[np.uint8], text: str, size: int, ink: Colour) -> None:
+    mask = text_mask(text, size)
+    height, width = out.shape[:2]
+    # The capitals are centred, not the line with its room for descenders.
+    top = height // 2 - (2 + 7) * size // 32 - size // 32
+    left = max(0, (width - mask.shape[1] + 1) // 2)
+    mask = mask[: height - top, : width - left]
+    part = out[top : top + mask.shape[0], left : left + mask.shape[1]]
+    part[:] = blend(part, ink, mask)
+
+
+class Sheet:
+    """The sprites of one layout and theme; made once, shared by all screens, read-only.
+
+    Attributes
+    ----------
+    background : uint8 (h, w, 3)
+        The window with its buttons at rest, an empty progress bar and an empty canvas.
+    buttons : dict
+        Sprites by button id and look.
+    bar_full, bar_empty : uint8 (h, w, 3)
+        The progress bar at its ends.
+    """
+
+    def __init__(self, layout: Layout, theme: Theme) -> None:
+        self.layout = layout
+        self.theme = theme
+        looks: tuple[ButtonLook, ...] = ("normal", "disabled", "pressed")
+        self.buttons = {
+            (spec.id, look): button_sprite(spec, layout, theme, look)
+            for spec in layout.specs
+            for look in looks
+        }
+        self.bar_full = self._bar(theme.accent)
+        self.bar_empty = self._bar(theme.track)
+        self.background = self._background()
+        self._texts: dict[tuple[str, int], NDArray[np.uint8]] = {}
+
+    def status(self, text: str, width: int) -> NDArray[np.uint8]:
+        """Return the sprite of a part of the status text."""
+        key = (text, width)
+        if key not in self._texts:
+            if len(self._texts) >= 4096:
+                self._texts.clear()
+            slot = (width, self.layout.status.h)
+            self._texts[key] = text_sprite(text, 18, self.theme.text, self.theme.background, slot)
+        return self._texts[key]
+
+    def _bar(self, colour: Colour) -> NDArray[np.uint8]:
+        rect = self.layout.progress
+        out = np.empty((rect.h, rect.w, 3), dtype=np.uint8)
+        out[:] = self.theme.background
+        return blend(out, colour, rounded_mask(rect.w, rect.h, rect.h // 2))
+
+    def _background(self) -> NDArray[np.uint8]:
+        width, height = self.layout.size_wh
+        out = np.empty((height, width, 3), dtype=np.uint8)
+        out[:] = self.theme.background
+        _draw_border(out, self.layout, self.theme)
+        for spec in self.layout.specs:
+            out[self.layout.buttons[spec.id].slices] = self.buttons[spec.id, "normal"]
+        out[self.layout.progress.slices] = self.bar_empty
+        out[self.layout.canvas.slices] = 0
+        out.flags.writeable = False
+        return out
+
+
+def _draw_border(out: NDArray[np.uint8], layout: Layout, theme: Theme) -> None:
+    """Draw what surrounds the canvas, from the outside inwards."""
+    border = layout.variant.border
+    if border == "glow":
+        for distance in range(_GLOW, 0, -1):
+            rect = layout.canvas.inset(-distance)
+            part = out[rect.slices]
+            part[:] = blend(part, theme.border, 255 // (distance * distance + 1))
+    widths = {"none": 0, "thin": 1, "thick": 3, "glow": 1}
+    out[layout.canvas.inset(-widths[border]).slices] = theme.border
+
+
+@lru_cache(maxsize=128)
+def get_sheet(layout: Layout, theme: Theme | None = None) -> Sheet:
+    """Return the sprites of a layout, in its variant's theme unless another is given."""
+    return Sheet(layout, theme or THEMES[layout.variant.theme])
+
+
+def bar_width(rect: Rect, fraction: float) -> int:
+    """Return how many columns of the progress bar are filled."""
+    return max(0, min(rect.w, int(fraction * rect.w + 0.5)))
