@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 from bcannot_core.errors import UsageError
+from bcannot_core.volumes.base import Box, Shape, VoxelNm
 from bcannot_core.volumes.contrast import Contrast
-from bcannot_core.volumes.region import Axes, Flips
-from bcannot_core.volumes.types import Box, Shape, VoxelNm
+from bcannot_core.volumes.region_map import Axes, Flips
 
 _OPTIONS = ("key", "scale", "voxel_nm", "contrast", "box", "axes", "flip", "step")
 _FRAGMENT = re.compile(rf"(?:{'|'.join(_OPTIONS)})=[^&]*(?:&[a-z_]+=[^&]*)*")

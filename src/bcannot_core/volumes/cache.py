@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.volumes.types import Box, Shape, Source, box_shape, box_slices
+from bcannot_core.volumes.base import Box, Shape, Source, box_shape, box_slices
 
 BUDGET_BYTES = 256 * 2**20
 MIN_BLOCK: Shape = (1, 128, 128)

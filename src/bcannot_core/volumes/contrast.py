@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
-from bcannot_core.volumes.types import Box, Shape
+from bcannot_core.volumes.base import Box, Shape
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
 SAMPLE_BOXES = 16

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bcannot_core.errors import UsageError, VolumeUnreachableError
-from bcannot_core.volumes.types import Box, Shape, Source, check_array
+from bcannot_core.volumes.base import Box, Shape, Source, check_array
 
 
 class ArraySource:

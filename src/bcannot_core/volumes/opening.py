@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from math import hypot, log, prod
 from pathlib import Path
 
 from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.address import Address, parse_address, parse_scale
+from bcannot_core.volumes.base import ScaleInfo, VoxelNm
+from bcannot_core.volumes.catalogue import catalogue, find_volume
 from bcannot_core.volumes.contrast import Contrast
 from bcannot_core.volumes.formats import npz
 from bcannot_core.volumes.formats.common import Opened, check_memory
-from bcannot_core.volumes.types import ScaleInfo, VoxelNm
-from bcannot_core.volumes.volume import Region, Volume, VolumeInfo, check_voxel_nm
+from bcannot_core.volumes.region import Region
+from bcannot_core.volumes.volume import Volume, VolumeInfo, check_voxel_nm
 
 DEFAULT_SCALE_NM = 10.0
 
@@ -84,12 +87,22 @@ def open_volume(
     )
     if parsed.voxel_nm is not None:
         check_voxel_nm(parsed.voxel_nm)
+    parsed = _from_catalogue(parsed)
     opened = _open(parsed, labels, timeout_s)
     volume = _volume(parsed, opened, _choose(opened.scales, parsed.scale, text), labels)
     if parsed.region is None:
         return volume
     view = parsed.region
     return Region(volume, view.box, view.axes, view.flips, view.step)
+
+
+def _from_catalogue(parsed: Address) -> Address:
+    """Replace the name of a public volume by its address, unless there is such a file."""
+    entry = find_volume(parsed.location)
+    if entry is None or parsed.kind or Path(parsed.location).exists():
+        return parsed
+    public = parse_address(entry.address)
+    return replace(parsed, location=public.location, kind=public.kind)
 
 
 def _choose(scales: tuple[ScaleInfo, ...], wanted: int | float | None, text: str) -> int:
@@ -216,7 +229,9 @@ def _open_inside(path: Path, parsed: Address, labels: bool) -> Opened:
             from bcannot_core.volumes.formats.hdf5 import open_hdf5
 
             return open_hdf5(parent, path.relative_to(parent).as_posix(), labels)
-    raise VolumeNotFoundError(f"there is no file or folder {path}")
+    near = get_close_matches(parsed.location, [entry.name for entry in catalogue()], 1)
+    hint = f"; did you mean the public volume {near[0]}?" if near else ""
+    raise VolumeNotFoundError(f"there is no file or folder {path}{hint}")
 
 
 _FileOpener = Callable[[Path, str | None, bool], Opened]

@@ -1,11 +1,11 @@
-"""Volume: one scale of a (z, y, x) volume, read lazily; Region: an oriented view of one."""
+"""Volume: one scale of a (z, y, x) volume, read lazily."""
 
 import hashlib
 import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -13,6 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError, VolumeFormatError
+from bcannot_core.volumes.base import (
+    DEFAULT_VOXEL_NM,
+    ScaleInfo,
+    Shape,
+    Source,
+    VoxelNm,
+    clip_box,
+)
 from bcannot_core.volumes.cache import CachedSource
 from bcannot_core.volumes.contrast import (
     Contrast,
@@ -22,16 +30,7 @@ from bcannot_core.volumes.contrast import (
     to_grey,
 )
 from bcannot_core.volumes.lazy import ArraySource, LazyArray, make_source
-from bcannot_core.volumes.region import Axes, Flips, RegionMap, RegionSource, make_map
-from bcannot_core.volumes.types import (
-    DEFAULT_VOXEL_NM,
-    Box,
-    ScaleInfo,
-    Shape,
-    Source,
-    VoxelNm,
-    clip_box,
-)
+from bcannot_core.volumes.region_map import Axes
 
 GREY_COPY_VOXELS = 256 * 2**20
 ORIENTED_COPY_VOXELS = 64 * 2**20
@@ -110,8 +109,8 @@ class Volume:
                 f"{info.address} has values of type {source.dtype}: labels must be integer ids"
             )
         self._raw = source
-        self._source: Source = source if isinstance(source, ArraySource) else CachedSource(source)
-        self._info = info
+        self.source: Source = source if isinstance(source, ArraySource) else CachedSource(source)
+        self.info = info
         self._contrast = contrast
         self._reopen = reopen
         self._lock = threading.RLock()
@@ -166,37 +165,37 @@ class Volume:
     @property
     def address(self) -> str:
         """A string that opens this volume again with ``open_volume``."""
-        return self._info.address
+        return self.info.address
 
     @property
     def voxel_nm(self) -> VoxelNm:
         """Voxel size (z, y, x) in nm."""
-        return self._info.voxel_nm
+        return self.info.voxel_nm
 
     @property
     def voxel_known(self) -> bool:
         """False where neither metadata nor the caller gave a voxel size."""
-        return self._info.voxel_known
+        return self.info.voxel_known
 
     @property
     def scales(self) -> tuple[ScaleInfo, ...]:
         """All resolution levels, as stored, finest first."""
-        return self._info.scales
+        return self.info.scales
 
     @property
     def scale(self) -> int:
         """Index of this level in ``scales``."""
-        return self._info.scale
+        return self.info.scale
 
     @property
     def is_labels(self) -> bool:
         """Whether the voxels are ids instead of grey values."""
-        return self._info.is_labels
+        return self.info.is_labels
 
     @property
     def in_memory(self) -> bool:
         """Whether the voxels lie in the address space (an array or a memory map)."""
-        return isinstance(self._source, ArraySource)
+        return isinstance(self.source, ArraySource)
 
     @property
     def array(self) -> Any:
@@ -225,7 +224,7 @@ class Volume:
 
     def with_contrast(self, contrast: Contrast) -> "Volume":
         """Return this volume under another contrast (the voxels are shared)."""
-        return Volume(self._raw, self._info, contrast, self._reopen)
+        return Volume(self._raw, self.info, contrast, self._reopen)
 
     def at_scale(self, index: int) -> "Volume":
         """Return the volume at another level of ``scales``.
@@ -257,7 +256,7 @@ class Volume:
         VolumeError
             The voxels cannot be read; the volume stays usable.
         """
-        return self._source.read(clip_box((z0, z1, y0, y1, x0, x1), self.shape))
+        return self.source.read(clip_box((z0, z1, y0, y1, x0, x1), self.shape))
 
     def section_grey(self, z: int, y0: int, y1: int, x0: int, x1: int) -> NDArray[np.uint8]:
         """Return a rectangle of section ``z`` as grey levels under the contrast.
@@ -287,9 +286,9 @@ class Volume:
             _, _, y0, y1, x0, x1 = clip_box((z, z + 1, y0, y1, x0, x1), self.shape)
         stack = self._stack
         if stack is None:
-            stack = self._stack = self._grey_stack((0, 1, 2))
+            stack = self._stack = self.grey_stack((0, 1, 2))
         if stack is None:
-            return to_grey(self._source.read((z, z + 1, y0, y1, x0, x1))[0], self.contrast)
+            return to_grey(self.source.read((z, z + 1, y0, y1, x0, x1))[0], self.contrast)
         grey = stack[z, y0:y1, x0:x1]
         if grey.strides[1] == 1 and grey.strides[0] > 0:
             return grey
@@ -318,9 +317,9 @@ class Volume:
     def _samples(self) -> list[NDArray[Any]]:
         boxes = sample_boxes(self.shape)
         if not self._raw.concurrent:
-            return [self._source.read(box) for box in boxes]
+            return [self.source.read(box) for box in boxes]
         with ThreadPoolExecutor(len(boxes)) as pool:
-            return list(pool.map(self._source.read, boxes))
+            return list(pool.map(self.source.read, boxes))
 
     def _estimate(self) -> Contrast:
         found = estimate_contrast(self._samples())
@@ -329,131 +328,25 @@ class Volume:
             return self._reopen(len(self.scales) - 1).contrast
         return found or default_contrast(self.dtype)
 
-    def _grey_stack(self, axes: Axes) -> NDArray[np.uint8] | None:
-        """Return the grey levels of the whole volume with its axes in this order, if small."""
-        if not isinstance(self._source, ArraySource) or prod(self.shape) > GREY_COPY_VOXELS:
+    def grey_stack(self, axes: Axes) -> NDArray[np.uint8] | None:
+        """Return the grey levels of the whole volume with its axes in this order.
+
+        None unless the voxels lie in memory and are few enough to keep a copy.
+        """
+        if not isinstance(self.source, ArraySource) or prod(self.shape) > GREY_COPY_VOXELS:
             return None
         contrast = self.contrast
         with self._lock:
             if axes not in self._stacks:
-                raw = self._source.array
+                raw = self.source.array
                 same = raw.dtype == np.uint8 and contrast == Contrast(0.0, 255.0)
                 if axes == (0, 1, 2):
                     stack = raw if same else to_grey(raw, contrast)
                 else:
-                    base = self._grey_stack((0, 1, 2))
+                    base = self.grey_stack((0, 1, 2))
                     stack = np.asarray(base).transpose(axes)
                     if stack.size <= ORIENTED_COPY_VOXELS:
                         stack = np.ascontiguousarray(stack)
                 stack.setflags(write=False)
                 self._stacks[axes] = stack
             return self._stacks[axes]
-
-
-class Region(Volume):
-    """A lazy, oriented, subsampled view of a volume, itself a volume.
-
-    The same voxels as ``volume[box].transpose(axes)``, the flipped axes reversed, then every
-    ``step``-th voxel; the contrast is that of the volume. A region of a region is a region of the
-    volume below.
-
-    Parameters
-    ----------
-    volume : Volume
-        What is looked at.
-    box : tuple of int, optional
-        (z0, z1, y0, y1, x0, x1) in the volume; the whole of it by default.
-    axes : tuple of int
-        Axis ``k`` of the region runs along axis ``axes[k]`` of the volume.
-    flips : tuple of bool
-        Axes of the region that run backwards.
-    step : tuple of int
-        Subsampling by axis of the region, counted from its first voxel.
-
-    Raises
-    ------
-    UsageError
-        The box is empty or leaves the volume, ``axes`` is no permutation, a step is below 1.
-    """
-
-    def __init__(
-        self,
-        volume: Volume,
-        box: Box | None = None,
-        axes: Axes = (0, 1, 2),
-        flips: Flips = (False, False, False),
-        step: Shape = (1, 1, 1),
-    ) -> None:
-        self.map: RegionMap = make_map(volume.shape, box, axes, flips, step)
-        self.volume: Volume = volume
-        if isinstance(volume, Region):
-            self.map, self.volume = volume.map.compose(self.map), volume.volume
-        region, volume = self.map, self.volume
-        below = volume._source
-        source: Source = (
-            ArraySource(region.view(below.array))
-            if isinstance(below, ArraySource)
-            else RegionSource(below, region)
-        )
-        voxel = region.voxel_nm(volume.voxel_nm)
-        info = replace(
-            volume._info,
-            address=region_address(volume.address, region),
-            voxel_nm=voxel,
-            scales=(ScaleInfo(0, "region", source.shape, voxel),),
-            scale=0,
-        )
-        super().__init__(source, info)
-        self._source = source  # the volume below has the cache
-
-    @property
-    def contrast(self) -> Contrast:
-        """The contrast of the volume below."""
-        return self.volume.contrast
-
-    def with_contrast(self, contrast: Contrast) -> "Region":
-        """Return this region under another contrast (the voxels are shared)."""
-        return self._of(self.volume.with_contrast(contrast))
-
-    def to_volume(self, zyx: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return the position in the volume below of a position in the region."""
-        return self.map.to_below(zyx)
-
-    def from_volume(self, zyx: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return the position in the region of a position in the volume below."""
-        return self.map.from_below(zyx)
-
-    def of_labels(self, labels: Volume) -> "Region":
-        """Return the same region of the labels that belong to the volume below.
-
-        Raises
-        ------
-        UsageError
-            The labels have another shape.
-        """
-        if labels.shape != self.volume.shape:
-            raise UsageError(
-                f"labels {labels.address} have shape {labels.shape}, the volume "
-                f"{self.volume.address} has {self.volume.shape}: they must be equal"
-            )
-        return self._of(labels)
-
-    def _of(self, volume: Volume) -> "Region":
-        view = self.map
-        return Region(volume, view.box, view.axes, view.flips, view.step)
-
-    def _grey_stack(self, axes: Axes) -> NDArray[np.uint8] | None:
-        stack = self.volume._grey_stack(self.map.axes)
-        return None if stack is None else self.map.view_of_transposed(stack)
-
-
-def region_address(address: str, region: RegionMap) -> str:
-    """Return the address of a region, as ``open_volume`` reads it."""
-    options = [f"box={','.join(map(str, region.box))}"]
-    if region.axes != (0, 1, 2):
-        options.append(f"axes={','.join(map(str, region.axes))}")
-    if any(region.flips):
-        options.append(f"flip={','.join(str(int(flip)) for flip in region.flips)}")
-    if region.step != (1, 1, 1):
-        options.append(f"step={','.join(map(str, region.step))}")
-    return f"{address}{'&' if '#' in address else '#'}{'&'.join(options)}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bcannot_core.errors import VolumeFormatError
-from bcannot_core.volumes.types import DEFAULT_VOXEL_NM, ScaleInfo, Source, VoxelNm
+from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, Source, VoxelNm
 
 EM_NAMES = ("em", "raw", "image", "img", "volume", "data", "main", "grey", "gray", "exported_data")
 LABEL_NAMES = ("seg", "labels", "label", "segmentation", "neuron_ids", "ids", "main")

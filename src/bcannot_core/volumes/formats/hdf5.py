@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
+from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_slices, check_array
 from bcannot_core.volumes.formats.common import Opened, choose_array, one_line, single
 from bcannot_core.volumes.formats.units import usable_voxel
-from bcannot_core.volumes.types import Box, Shape, VoxelNm, box_slices, check_array
 
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _MAX_OBJECTS = 10_000

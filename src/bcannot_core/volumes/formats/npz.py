@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
+from bcannot_core.volumes.base import VoxelNm, check_array
 from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, one_line, single
 from bcannot_core.volumes.lazy import ArraySource
-from bcannot_core.volumes.types import VoxelNm, check_array
 
 # The format cannot shrink data further than this (deflate; the others are not written by numpy).
 _DEFLATE_RATIO = 1040

@@ -5,6 +5,7 @@ from typing import Any
 import tensorstore as ts
 
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
+from bcannot_core.volumes.base import ScaleInfo, Shape
 from bcannot_core.volumes.formats.common import Opened
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
@@ -14,7 +15,6 @@ from bcannot_core.volumes.formats.stores import (
     read_metadata,
 )
 from bcannot_core.volumes.formats.units import usable_voxel
-from bcannot_core.volumes.types import ScaleInfo, Shape
 
 
 def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opened:

@@ -23,8 +23,8 @@ from bcannot_core.errors import (
     VolumeNotFoundError,
     VolumeUnreachableError,
 )
+from bcannot_core.volumes.base import Box, Shape, check_array
 from bcannot_core.volumes.formats.common import one_line
-from bcannot_core.volumes.types import Box, Shape, check_array
 
 CACHE_BYTES = 128 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20

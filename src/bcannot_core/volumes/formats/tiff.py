@@ -14,10 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
-from bcannot_core.volumes.formats.common import Opened, one_line
-from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
-from bcannot_core.volumes.lazy import ArraySource
-from bcannot_core.volumes.types import (
+from bcannot_core.volumes.base import (
     DEFAULT_VOXEL_NM,
     Box,
     ScaleInfo,
@@ -28,6 +25,9 @@ from bcannot_core.volumes.types import (
     box_slices,
     check_array,
 )
+from bcannot_core.volumes.formats.common import Opened, one_line
+from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
+from bcannot_core.volumes.lazy import ArraySource
 
 PAGE_BYTES = 64 * 2**20
 _READ_ERRORS = (

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bcannot_core.volumes.types import VoxelNm
+from bcannot_core.volumes.base import VoxelNm
 
 _NM = {
     1e-3: ("pm", "picometer", "picometre"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
+from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, VoxelNm
 from bcannot_core.volumes.formats.common import Opened, choose_array, single
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
@@ -16,7 +17,6 @@ from bcannot_core.volumes.formats.stores import (
     read_metadata,
 )
 from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
-from bcannot_core.volumes.types import DEFAULT_VOXEL_NM, ScaleInfo, VoxelNm
 
 NODE_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _MAX_NODES = 2000
