@@ -140,7 +140,9 @@ def follow_neurite(
     here = int(labels.read(z, z + 1, y, y + 1, x, x + 1)[0, 0, 0])
     label = here if label is None else label
     if here != label or label == 0:
-        raise TaskError(f"the label at the start point {start} is {here}: choose a point inside a neurite")
+        raise TaskError(
+            f"the label at the start point {start} is {here}: choose a point inside a neurite"
+        )
     current = _component_at(labels, label, z, (y, x))
     followed = [current]
     points = [(float(y), float(x))]
@@ -219,7 +221,7 @@ def sample_neurites(
 
     A neurite is drawn first, then a section in which it counts (a cross-section of at least 12
     voxels), such that it continues for ``min_sections`` sections or to the volume's border.
-    Starts that leave room for ``min_sections`` sections in the volume are preferred.
+    Starts that leave room for all ``sections`` in the volume are preferred.
 
     Raises
     ------
@@ -233,7 +235,9 @@ def sample_neurites(
         if names.size == 0 or failures > 50 * names.size + 1000:
             raise TaskError(f"no neurite continues for {min_sections} sections: lower the minimum")
         label = int(names[rng.integers(names.size)])
-        path = _path_from(labels, label, candidates[label], rng, (min_sections, sections, direction))
+        path = _path_from(
+            labels, label, candidates[label], rng, (min_sections, sections, direction)
+        )
         if path is None:
             failures += 1
             continue
@@ -250,7 +254,7 @@ def _path_from(
 ) -> NeuritePath | None:
     min_sections, sections, direction = limits
     depth, height, width = labels.shape
-    room = zs <= depth - min_sections if direction > 0 else zs >= min_sections - 1
+    room = zs <= depth - sections if direction > 0 else zs >= sections - 1
     zs = zs[room] if room.any() else zs
     z = int(zs[rng.integers(zs.size)])
     plane = labels.read(z, z + 1, 0, height, 0, width)[0] == label

@@ -1,0 +1,1 @@
+"""Policies: frame encoder, glance, block-causal transformer, click head, checkpoints."""

@@ -1,0 +1,188 @@
+"""Checkpoint folders: ``config.json``, safetensors shards, a model card. No pickle is ever read."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from platformdirs import user_data_path
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bcannot_core.errors import CheckpointError
+from bcannot_core.policy.config import PolicyConfig
+from bcannot_core.policy.network import PolicyNet
+
+FORMAT = "bcannot-policy"
+VERSION = 1
+SHARD_BYTES = 16 * 1024 * 1024 - 65_536
+_CONFIG_BYTES = 1_000_000
+_SHARDS = 256
+CARD = "README.md"
+
+
+def policy_folders() -> dict[str, Path]:
+    """Return the named policies: those of the package, then the user's own."""
+    found: dict[str, Path] = {}
+    bundled = Path(str(resources.files("bcannot_core"))) / "data" / "policies"
+    for root in (bundled, user_policies()):
+        if root.is_dir():
+            found |= {p.name: p for p in sorted(root.iterdir()) if (p / "config.json").is_file()}
+    return found
+
+
+def user_policies() -> Path:
+    """Return the folder of the user's own named policies."""
+    return user_data_path("bcannot") / "policies"
+
+
+def resolve_policy(name: str | Path) -> Path:
+    """Return the folder of a policy given by name or folder.
+
+    Raises
+    ------
+    CheckpointError
+        There is neither such a folder nor such a name.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    folders = policy_folders()
+    if str(name) in folders:
+        return folders[str(name)]
+    known = ", ".join(folders) or "none"
+    raise CheckpointError(f"there is no policy {str(name)!r}: give a folder or one of: {known}")
+
+
+def save_checkpoint(
+    net: PolicyNet, folder: Path, *, card: str, training: Mapping[str, Any], half: bool = True
+) -> None:
+    """Write a checkpoint folder; an existing one is replaced once the new one is whole.
+
+    Parameters
+    ----------
+    net : PolicyNet
+        What to save.
+    folder : Path
+        Where to.
+    card : str
+        The model card, Markdown.
+    training : mapping
+        What made the policy: plain values.
+    half : bool
+        Store weights as float16; statistics of the normalisation stay float32.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        tensors = {name: _stored(name, t, half=half) for name, t in net.state_dict().items()}
+        shards = list(_shards(tensors))
+        for i, shard in enumerate(shards):
+            save_file(shard, scratch / f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors")
+        config = {
+            "format": FORMAT,
+            "version": VERSION,
+            "policy": net.config.to_json(),
+            "training": dict(training),
+        }
+        (scratch / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (scratch / CARD).write_text(card or f"# {folder.name}\n", encoding="utf-8")
+        scratch.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path) -> PolicyNet:
+    """Read a checkpoint folder.
+
+    Raises
+    ------
+    CheckpointError
+        A file is missing, unreadable, of another version, or does not fit the configuration.
+    """
+    net = PolicyNet(PolicyConfig.from_json(read_config(folder)["policy"]))
+    state: dict[str, Tensor] = {}
+    for path in _shard_paths(folder):
+        try:
+            with safe_open(path, framework="pt") as shard:
+                state |= {name: shard.get_tensor(name) for name in shard.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{path} is not readable: {error}; get the policy anew"
+            ) from error
+    expected = net.state_dict()
+    if set(state) != set(expected):
+        odd = sorted(set(state) ^ set(expected))[:3]
+        raise CheckpointError(
+            f"{folder}: weights do not fit the configuration ({', '.join(odd)} …)"
+        )
+    for name, tensor in expected.items():
+        if state[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{folder}: {name} has shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
+            )
+    net.load_state_dict({name: state[name].to(t.dtype) for name, t in expected.items()})
+    return net
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the checked contents of ``config.json``.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, unreadable or of another version.
+    """
+    path = folder / "config.json"
+    try:
+        if path.stat().st_size > _CONFIG_BYTES:
+            raise CheckpointError(f"{path} is larger than {_CONFIG_BYTES} bytes: not a policy")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a readable policy configuration: {error}") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise CheckpointError(f"{path} does not describe a policy: its format is not {FORMAT!r}")
+    if config.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} has version {config.get('version')!r}, this release reads version {VERSION}: "
+            "update bcannot or train the policy anew"
+        )
+    if not isinstance(config.get("policy"), dict):
+        raise CheckpointError(f"{path} lacks the policy's configuration")
+    return config
+
+
+def _shard_paths(folder: Path) -> list[Path]:
+    paths = sorted(folder.glob("model-*-of-*.safetensors"))
+    if not paths or len(paths) > _SHARDS:
+        raise CheckpointError(f"{folder} holds {len(paths)} weight files: get the policy anew")
+    wanted = [f"model-{i + 1:05d}-of-{len(paths):05d}.safetensors" for i in range(len(paths))]
+    if [p.name for p in paths] != wanted:
+        raise CheckpointError(f"{folder} lacks some of its weight files: get the policy anew")
+    return paths
+
+
+def _stored(name: str, tensor: Tensor, *, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if half and tensor.dtype == torch.float32 and "running_" not in name:
+        return tensor.half()
+    return tensor
+
+
+def _shards(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    shard: dict[str, Tensor] = {}
+    size = 0
+    for name, tensor in tensors.items():
+        if shard and size + tensor.nbytes > SHARD_BYTES:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = tensor
+        size += tensor.nbytes
+    yield shard

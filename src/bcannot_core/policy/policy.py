@@ -1,0 +1,303 @@
+"""A policy as the rest of the system uses it: frames in, clicks out, one at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bcannot_core.errors import ClickError, UsageError
+from bcannot_core.policy.checkpoint import load_checkpoint, resolve_policy, save_checkpoint
+from bcannot_core.policy.glance import GlanceNet, click_log_prob
+from bcannot_core.policy.model import CELL, ClickLogits, StepInputs, grid_shape
+from bcannot_core.policy.network import PolicyNet
+from bcannot_core.policy.retina import Glimpse, Retina, View, coarse_frame, glance_inputs
+from bcannot_core.policy.stream import TransformerStream
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A click that the policy would make.
+
+    Attributes
+    ----------
+    click_xy : tuple of int
+        In frame pixels.
+    confidence : float
+        0…1: how probable the policy holds this choice and, on the canvas, this place.
+    where : str
+        ``"glance"`` for a place on the canvas near the last click, ``"screen"`` otherwise.
+    """
+
+    click_xy: tuple[int, int]
+    confidence: float
+    where: Literal["glance", "screen"]
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device of a name; ``"auto"`` is a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        There is no such device.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"there is no device {device!r}: use auto, cpu or cuda") from error
+    return chosen
+
+
+class Policy:
+    """A trained policy with the memory of one session.
+
+    Parameters
+    ----------
+    net : PolicyNet
+        The network.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` …
+    temperature : float
+        0 takes the most probable click; above, clicks are drawn.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(
+        self, net: PolicyNet, *, device: str = "auto", temperature: float = 0.0, seed: int = 0
+    ) -> None:
+        self.device = choose_device(device)
+        self.net = net.to(self.device).eval().requires_grad_(False)
+        self.net.glance.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config = net.config
+        self.temperature = temperature
+        self.name = "unnamed"
+        self._generator = np.random.default_rng(seed)
+        self.reset()
+
+    @classmethod
+    def load(cls, name: str | Path, device: str = "auto", *, temperature: float = 0.0) -> "Policy":
+        """Load a policy by name or from a checkpoint folder.
+
+        Raises
+        ------
+        CheckpointError
+            There is no such policy, or its files are unreadable or of another version.
+        """
+        folder = resolve_policy(name)
+        policy = cls(load_checkpoint(folder), device=device, temperature=temperature)
+        policy.name = str(name) if not Path(name).is_dir() else folder.name
+        return policy
+
+    def save(
+        self, folder: str | Path, *, card: str = "", training: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the checkpoint folder: configuration, weights, model card."""
+        save_checkpoint(self.net, Path(folder), card=card, training=training or {})
+
+    # Acting -----------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget the session; the next frame begins a new one."""
+        self.retina = Retina(self.config)
+        self._stream = TransformerStream(self.net.steps)
+        self._frame: Frame | None = None
+        self._awaits_click = False
+        self._logits: ClickLogits | None = None
+        self._proposal: Proposal | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of the last proposal, 0…1; 0 before the first."""
+        return self._proposal.confidence if self._proposal else 0.0
+
+    def act(self, frame: Frame) -> tuple[int, int]:
+        """Choose a click for a frame and take it as made.
+
+        Raises
+        ------
+        CheckpointError
+            The frame has another size than the policy was made for.
+        """
+        proposal = self.propose(frame)
+        self._commit(proposal.click_xy)
+        return proposal.click_xy
+
+    def propose(self, frame: Frame) -> Proposal:
+        """Choose a click for a frame; it counts only once it is observed or acted."""
+        self._look(frame)
+        self._proposal = self._choose()
+        return self._proposal
+
+    def observe(self, frame: Frame, click: tuple[int, int], *, trusted: bool = False) -> None:
+        """Take in a click that somebody else made on a frame.
+
+        Parameters
+        ----------
+        frame : uint8 (height, width, 3)
+            What was seen.
+        click : tuple of int
+            Where it was clicked, (x, y) in frame pixels.
+        trusted : bool
+            Follow the click even where the policy holds it for a mistake, as the plugin does
+            with a person's.
+
+        Raises
+        ------
+        ClickError
+            The click lies outside the frame.
+        """
+        width, height = self.config.frame_wh
+        if not (0 <= click[0] < width and 0 <= click[1] < height):
+            raise ClickError(f"the click {click} lies outside the frame of {width} × {height} px")
+        self._look(frame)
+        self._commit((int(click[0]), int(click[1])))
+        if trusted and self.retina.disputed_here():
+            self._believe_click(self.retina.views[0])
+
+    def heatmap(self) -> NDArray[np.float32]:
+        """Return the probability of the next click, (height, width), sum 1, for the last frame.
+
+        Zeros before the first frame.
+        """
+        width, height = self.config.frame_wh
+        heat = np.zeros((height, width), dtype=np.float32)
+        if self._logits is None:
+            return heat
+        gate = self._gate()
+        rows, columns = grid_shape(self.config)
+        cells = torch.softmax(self._logits.pointer.flatten(), 0).view(rows, columns).cpu().numpy()
+        spread = np.repeat(np.repeat(cells, CELL, 0), CELL, 1)[:height, :width]
+        heat += (1 - gate) * spread / max(float(spread.sum()), 1e-9)
+        glimpse = self.retina.views[0].glimpse
+        if glimpse is not None:
+            x, y = self.retina.to_frame(glimpse.origin_xy)
+            _add_window(heat, np.float32(gate) * np.exp(glimpse.heat), (x, y))
+        return heat
+
+    # Inside -----------------------------------------------------------------------------------
+
+    def _look(self, frame: Frame) -> None:
+        """Bring retina, glance and transformer up to a frame, once."""
+        if self._awaits_click and self._frame is not None and np.array_equal(frame, self._frame):
+            return
+        arrived = self.retina.see(frame)
+        if arrived:
+            if self.retina.disputed():
+                self._believe_click(self.retina.views[1])
+            inputs, origin = self.retina.glance()
+            self.retina.views[0].glimpse = self._glimpse(inputs, origin)
+        self._frame = frame.copy()
+        self._awaits_click = True
+        self._logits = self._stream.look(self._step_inputs(frame, arrived=arrived))
+
+    def _commit(self, click: tuple[int, int]) -> None:
+        width, height = self.config.frame_wh
+        self.retina.click(click)
+        scaled = torch.tensor([[click[0] / width, click[1] / height]], device=self.device)
+        self._stream.click(scaled)
+        self._awaits_click = False
+
+    def _believe_click(self, view: View) -> None:
+        """Look at a view anew, with the click on it as the only evidence of the object."""
+        if view.click is not None:
+            inputs, origin = glance_inputs([view], view.click, self.config)
+            view.glimpse = self._glimpse(inputs, origin)
+            del self.retina.views[self.retina.views.index(view) + 1 :]
+
+    def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
+        return run_glance(self.net.glance, [inputs], [origin], self.device)[0]
+
+    def _step_inputs(self, frame: Frame, *, arrived: bool) -> StepInputs:
+        glimpse = self.retina.views[0].glimpse
+        features = (
+            glimpse.features if glimpse else np.zeros(self.config.glance.channels[2], np.float32)
+        )
+        return StepInputs(
+            coarse=self._picture(coarse_frame(frame, self.config.coarse)),
+            patch=self._picture(self.retina.patch(frame)),
+            features=self._tensor(features),
+            summary=self._tensor(self.retina.summary(arrived=arrived)),
+            clicks=torch.zeros(1, 1, 2, device=self.device),
+        )
+
+    def _picture(self, picture: Frame) -> Tensor:
+        values = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
+        return values.permute(2, 0, 1)[None, None].float() / 255
+
+    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)[None, None]
+
+    def _gate(self) -> float:
+        assert self._logits is not None
+        return float(torch.sigmoid(self._logits.gate.flatten()[0]))
+
+    def _choose(self) -> Proposal:
+        assert self._logits is not None
+        gate = self._gate()
+        glimpse = self.retina.views[0].glimpse
+        draw = self._generator.random() if self.temperature > 0 else 0.5
+        if glimpse is not None and draw < gate:
+            point = self._pick(glimpse.heat)
+            place = (point[0] + glimpse.origin_xy[0], point[1] + glimpse.origin_xy[1])
+            x, y = self.retina.to_frame(place)
+            cx, cy, width, height = self.config.canvas_xywh
+            x, y = min(max(x, cx), cx + width - 1), min(max(y, cy), cy + height - 1)
+            sure = gate * glimpse.present * glimpse.at(glimpse.belief, place, 0.0)
+            return Proposal((x, y), sure, "glance")
+        rows, columns = grid_shape(self.config)
+        logits = self._logits.pointer.view(rows, columns).cpu()
+        column, row = self._pick(torch.log_softmax(logits.flatten(), 0).view(rows, columns).numpy())
+        width, height = self.config.frame_wh
+        x, y = min(column * CELL + CELL // 2, width - 1), min(row * CELL + CELL // 2, height - 1)
+        return Proposal((x, y), 1 - gate, "screen")
+
+    def _pick(self, log_prob: NDArray[np.float32]) -> tuple[int, int]:
+        """Return (x, y) of the most probable place, or of a drawn one."""
+        if self.temperature > 0:
+            noise = self._generator.gumbel(size=log_prob.shape)
+            index = int((log_prob / self.temperature + noise).argmax())
+        else:
+            index = int(log_prob.argmax())
+        y, x = divmod(index, log_prob.shape[1])
+        return x, y
+
+
+def run_glance(
+    net: GlanceNet,
+    inputs: list[NDArray[np.float32]],
+    origins: list[tuple[int, int]],
+    device: torch.device,
+) -> list[Glimpse]:
+    """Run the glance network on a batch of glances."""
+    batch = torch.from_numpy(np.stack(inputs)).to(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        output = net(batch.contiguous(memory_format=torch.channels_last))
+    heat = click_log_prob(output).cpu().numpy()
+    belief = torch.sigmoid(output.belief).cpu().numpy()
+    present = torch.sigmoid(output.present).cpu().numpy()
+    features = output.features.float().cpu().numpy()
+    return [
+        Glimpse(origin, belief[i], heat[i], float(present[i]), features[i])
+        for i, origin in enumerate(origins)
+    ]
+
+
+def _add_window(
+    target: NDArray[np.float32], window: NDArray[np.float32], corner_xy: tuple[int, int]
+) -> None:
+    x, y = corner_xy
+    ya, yb = max(y, 0), min(y + window.shape[0], target.shape[0])
+    xa, xb = max(x, 0), min(x + window.shape[1], target.shape[1])
+    if yb > ya and xb > xa:
+        target[ya:yb, xa:xb] += window[ya - y : yb - y, xa - x : xb - x]
