@@ -27,17 +27,13 @@ def command(
 
 
 def _list(json_file: Path | None) -> None:
-    from bcannot_core.volumes.catalogue import CATALOGUE
+    from dataclasses import asdict
 
-    entries = [
-        {
-            "name": entry.name,
-            "address": entry.address,
-            "what": entry.description,
-        }
-        for entry in CATALOGUE.values()
-    ]
-    table(("name", "address", "what"), [tuple(entry.values()) for entry in entries])
+    from bcannot_core.volumes.catalogue import catalogue
+
+    entries = [asdict(entry) for entry in catalogue()]
+    rows = [(entry["name"], entry["title"], entry["address"]) for entry in entries]
+    table(("name", "what", "address"), rows)
     write_json(json_file, {"volumes": entries})
 
 

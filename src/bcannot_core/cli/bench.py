@@ -1,0 +1,95 @@
+"""``bcannot bench``: how fast things are on this machine."""
+
+import os
+import platform
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from bcannot_core.cli.common import JsonOption, SeedOption, figure, progress, say, table, write_json
+
+NAME = "bench"
+EXAMPLE = "bcannot bench latency --json latency.json"
+CORES = 2
+
+
+class What(StrEnum):
+    """What can be measured."""
+
+    RENDER = "render"
+    LATENCY = "latency"
+
+
+def command(
+    what: Annotated[
+        What | None, typer.Argument(help="render, latency, or both where it is left out.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Tasks for render; all by default.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time for each task, render.")] = 3.0,
+    policy: Annotated[str, typer.Option(help="Policy name or folder, latency.")] = "default",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda, latency.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads, latency.")] = CORES,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of 505 actions, latency.")] = 3,
+    seed: SeedOption = 0,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure drawing with a scripted annotator, or the latency of a policy's action."""
+    result: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
+    if what in (None, What.RENDER):
+        result |= _render(task, seconds, seed)
+    if what in (None, What.LATENCY):
+        result |= _latency(policy, device, min(threads, os.cpu_count() or 1), repeats)
+    write_json(json_file, result)
+
+
+def _render(tasks: list[str] | None, seconds: float, seed: int) -> dict[str, Any]:
+    from bcannot_core.annotators import make_annotator
+    from bcannot_core.evaluation.bench_render import measure_render
+    from bcannot_core.tasks.registry import list_tasks, make
+
+    figures: dict[str, dict[str, float | int]] = {}
+    names = tasks or list_tasks()
+    with progress("drawing", len(names)) as advance:
+        for name in names:
+            env = make(name)
+            figures[name] = measure_render(env, _annotators(make_annotator, env), seconds, seed)
+            advance(1)
+    rows = [
+        (name, f"{of['frames_per_s']:,.0f}", f"{of['step_us']:,.0f}", of["frames"])
+        for name, of in figures.items()
+    ]
+    table(("task", "frames/s", "step, µs", "frames"), rows)
+    slowest = min(float(of["frames_per_s"]) for of in figures.values())
+    return {"frames_per_s": slowest, "tasks": figures}
+
+
+def _annotators(make_annotator: Callable[..., Any], env: object) -> Callable[[int], Any]:
+    return lambda seed: make_annotator(env, seed=seed)
+
+
+def _latency(name: str, device: str, threads: int, repeats: int) -> dict[str, Any]:
+    import torch
+
+    from bcannot_core.evaluation.bench_latency import measure_latency, run_length
+    from bcannot_core.evaluation.sample import sample_path
+    from bcannot_core.policy.policy import Policy
+    from bcannot_core.session import Session
+    from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+    from bcannot_core.volumes import open_volume
+
+    torch.set_num_threads(threads)
+    policy = Policy.load(name, device=device)
+    volume = open_volume(sample_path())
+    depth, height, width = volume.shape
+    task = NeuronTracing(
+        TracingWorld(volume, (0, height // 2, width // 2)), TracingConfig(sections=depth)
+    )
+    with progress("acting", repeats * run_length()) as advance:
+        figures = measure_latency(policy, lambda: Session(task), repeats, advance)
+    for key, value in figures.items():
+        say(f"{key:22} {figure(value)}")
+    return {**figures, "policy": policy.name, "device": str(policy.device), "threads": threads}
