@@ -99,8 +99,8 @@ class Microscope:
 
     @property
     def slices(self) -> int:
-        """Number of thin planes that are averaged into one section."""
-        return max(1, int(np.ceil(self.recipe.voxel_nm_zyx[0] / _FINE_NM)))
+        """Number of thin planes averaged into one section: odd, labels come from the middle."""
+        return int(np.ceil(self.recipe.voxel_nm_zyx[0] / _FINE_NM)) | 1
 
     def section(self, index: int, shift_yx: tuple[float, float]) -> tuple[Floats, Labels]:
         """Grey values (float, before any noise) and labels of section ``index``."""
