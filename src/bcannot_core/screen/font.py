@@ -8,6 +8,7 @@ The same text gives the same bytes on every machine.
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,14 +176,15 @@ def _cut_corners(points: list[tuple[int, int]], *, closed: bool) -> list[tuple[i
     """One round of Chaikin's corner cutting; exact as long as coordinates divide by four."""
     ring = [*points, points[0]] if closed else points
     cut = [] if closed else [points[0]]
-    for (x0, y0), (x1, y1) in zip(ring, ring[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(ring):
         cut.append(((3 * x0 + x1) // 4, (3 * y0 + y1) // 4))
         cut.append(((x0 + 3 * x1) // 4, (y0 + 3 * y1) // 4))
     return cut if closed else [*cut, points[-1]]
 
 
 def _glyph_width(glyph: str) -> int:
-    return max(x for line in _strokes(glyph) for x, _ in line) // 4**_ROUNDS
+    width: int = max(x for line in _strokes(glyph) for x, _ in line)
+    return int(width // 4**_ROUNDS)
 
 
 @lru_cache(maxsize=2048)
@@ -200,11 +202,13 @@ def _glyph_mask(glyph: str, size: int, weight: int, shift: int) -> NDArray[np.ui
     top = _FINE // 2 + _TOP * per_half
     inside = np.zeros((height * _SUB, width * _SUB), dtype=bool)
     for line in _strokes(glyph):
-        fine = [(left + x * per_half // 4**_ROUNDS, top + y * per_half // 4**_ROUNDS) for x, y in line]
+        fine = [
+            (left + x * per_half // 4**_ROUNDS, top + y * per_half // 4**_ROUNDS) for x, y in line
+        ]
         for a, b in zip(fine, fine[1:] or fine, strict=False):
             inside |= _near_segment(xs, ys, a, b, radius)
     counts = inside.reshape(height, _SUB, width, _SUB).sum(axis=(1, 3), dtype=np.int64)
-    return (counts * 255 // _SUB**2).astype(np.uint8)
+    return np.asarray(counts * 255 // _SUB**2, dtype=np.uint8)
 
 
 def _near_segment(
@@ -226,4 +230,3 @@ def _near_segment(
         qx, qy = xs - b[0], ys - b[1]
         near = near | beside | (qx * qx + qy * qy <= radius * radius)
     return near
-

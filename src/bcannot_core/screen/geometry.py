@@ -35,6 +35,15 @@ class Rect(NamedTuple):
         """Whether the pixel lies in the rectangle."""
         return self.x <= x < self.x + self.w and self.y <= y < self.y + self.h
 
+    def covers(self, other: "Rect") -> bool:
+        """Whether the other rectangle lies in this one."""
+        return (
+            self.x <= other.x
+            and self.y <= other.y
+            and other.right <= self.right
+            and other.bottom <= self.bottom
+        )
+
     def inset(self, by: int) -> "Rect":
         """Return the rectangle shrunk on every side; negative to grow."""
         return Rect(self.x + by, self.y + by, self.w - 2 * by, self.h - 2 * by)

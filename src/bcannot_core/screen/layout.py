@@ -118,10 +118,11 @@ def _build(
     text, bar = _split_status(status)
     window = Rect(0, 0, *window_wh)
     for rect in (canvas, status, *rects.values()):
-        if rect.x < window.x or rect.y < window.y or rect.right > window.w or rect.bottom > window.h:
+        if not window.covers(rect):
             raise UsageError(
                 f"a window of {window_wh[0]}×{window_wh[1]} is too small for a canvas of "
-                f"{canvas_hw[1]}×{canvas_hw[0]} and {len(specs)} buttons ({variant.name}): enlarge it"
+                f"{canvas_hw[1]}×{canvas_hw[0]} and {len(specs)} buttons ({variant.name}): "
+                "enlarge it"
             )
     ordered = MappingProxyType({spec.id: rects[spec.id] for spec in specs})
     return Layout(variant, window_wh, canvas, text, bar, ordered, specs)

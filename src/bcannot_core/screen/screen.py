@@ -131,7 +131,8 @@ class Screen:
         before = self._drawn
         if content.canvas.shape[:2] != self._canvas.shape[:2]:
             raise UsageError(
-                f"the picture has {content.canvas.shape[:2]} pixels, the canvas {self._canvas.shape[:2]}"
+                f"the picture has {content.canvas.shape[:2]} pixels, "
+                f"the canvas {self._canvas.shape[:2]}"
             )
         if before is None or content.canvas is not before.canvas:
             _paste(self._canvas, content.canvas)
@@ -143,8 +144,7 @@ class Screen:
         if before is None or content.status != before.status:
             self._draw_status(content.status, before.status if before else ())
         self._draw_progress(content.progress)
-        if before is None or (content.disabled, content.pressed) != (before.disabled, before.pressed):
-            self._draw_buttons(content.disabled, content.pressed)
+        self._draw_buttons(content.disabled, content.pressed)
         self._drawn = content
         return self._view
 
@@ -205,10 +205,10 @@ def _slots(rect: Rect, count: int) -> list[Rect]:
     """Divide the status text; the first of two parts gets the larger share."""
     first = rect.w * 3 // 5 if count == 2 else rect.w // max(1, count)
     rest = (rect.w - first) // max(1, count - 1)
-    return [
-        Rect(rect.x if i == 0 else rect.x + first + (i - 1) * rest, rect.y, rest if i else first, rect.h)
-        for i in range(count)
-    ]
+    slots = [Rect(rect.x, rect.y, first, rect.h)] if count else []
+    while len(slots) < count:
+        slots.append(Rect(slots[-1].right, rect.y, rest, rect.h))
+    return slots
 
 
 def _paste(canvas: NDArray[np.uint8], picture: NDArray[np.uint8]) -> None:

@@ -148,5 +148,7 @@ def get_variant(variant: str | Variant) -> Variant:
     if isinstance(variant, Variant):
         return variant
     if variant not in VARIANTS:
-        raise UsageError(f"unknown interface variant {variant!r}: choose one of {', '.join(VARIANTS)}")
+        raise UsageError(
+            f"unknown interface variant {variant!r}: choose one of {', '.join(VARIANTS)}"
+        )
     return VARIANTS[variant]

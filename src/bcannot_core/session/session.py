@@ -184,7 +184,9 @@ class Session:
         layout = self.screen.layout
         if isinstance(aim, str):
             if aim not in layout.buttons:
-                raise UsageError(f"no button does {aim!r}: choose one of {', '.join(layout.buttons)}")
+                raise UsageError(
+                    f"no button does {aim!r}: choose one of {', '.join(layout.buttons)}"
+                )
             return layout.buttons[aim].centre
         x, y = aim
         if not (0 <= x < layout.canvas.w and 0 <= y < layout.canvas.h):

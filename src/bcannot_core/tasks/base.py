@@ -68,7 +68,7 @@ class TaskBase(ABC):
         """Whether the task has ended."""
 
     def view(self, state: Any) -> CanvasView:
-        """Return which point each canvas pixel shows; the pixel itself unless the task says more."""
+        """Return which point each canvas pixel shows; by default the pixel itself."""
         height, width = self.canvas_hw
         return CanvasView((height // 2, width // 2), (1.0, 1.0), 1.0, self.canvas_hw)
 

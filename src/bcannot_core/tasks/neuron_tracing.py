@@ -90,7 +90,9 @@ class TracingWorld:
             raise UsageError(f"start point {start} is not three numbers (z, y, x)")
         rounded = tuple(math.floor(c + 0.5) for c in start)
         if not all(0 <= c < n for c, n in zip(rounded, shape, strict=True)):
-            raise UsageError(f"start point {start} lies outside the volume of shape {shape} (z, y, x)")
+            raise UsageError(
+                f"start point {start} lies outside the volume of shape {shape} (z, y, x)"
+            )
         if self.labels is not None and tuple(self.labels.shape) != shape:
             raise UsageError(f"labels have shape {tuple(self.labels.shape)}, the volume {shape}")
         object.__setattr__(self, "start_zyx", rounded)

@@ -118,7 +118,9 @@ def _section(task: "NeuronTracing", z: float) -> int:
     section = task.section_of(z)
     if section is None:
         first, last = sorted((task.z_of(0), task.z_of(task.sections - 1)))
-        raise UsageError(f"section z = {z:g} is not among the sections {first} to {last} of this trace")
+        raise UsageError(
+            f"section z = {z:g} is not among the sections {first} to {last} of this trace"
+        )
     return section
 
 

@@ -15,7 +15,7 @@ from bcannot_core.tasks.trace_state import Offset, TraceState
 if TYPE_CHECKING:
     from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
-DEFAULT_VOLUME = "synthetic://neuropil?seed=0&shape=64,256,256&voxel_nm=30,10,10"
+DEFAULT_VOLUME = "synthetic://default?seed=0"
 SUCCESS = 0.9
 
 
@@ -42,7 +42,9 @@ def sample_world(
     unknown = set(options) - known - {"volume", "labels", "start_zyx"}
     if unknown:
         names = ", ".join(sorted(known | {"volume", "labels", "start_zyx"}))
-        raise UsageError(f"neuron_tracing has no option {sorted(unknown)[0]!r}: choose from {names}")
+        raise UsageError(
+            f"neuron_tracing has no option {sorted(unknown)[0]!r}: choose from {names}"
+        )
     config = {name: value for name, value in options.items() if name in known}
     volume, labels = options.get("volume"), options.get("labels")
     if volume is None:
@@ -147,7 +149,9 @@ def _on_target(task: "NeuronTracing", path: NeuritePath, section: int, node: Off
     y = min(max(round(yx[0]), 0), height - 1)
     x = min(max(round(yx[1]), 0), width - 1)
     z = task.z_of(section)
-    return labels is not None and int(labels.read(z, z + 1, y, y + 1, x, x + 1)[0, 0, 0]) == path.label
+    return (
+        labels is not None and int(labels.read(z, z + 1, y, y + 1, x, x + 1)[0, 0, 0]) == path.label
+    )
 
 
 def _distance_px(task: "NeuronTracing", path: NeuritePath, section: int, node: Offset) -> float:
