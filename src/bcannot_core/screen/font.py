@@ -131,7 +131,7 @@ def text_mask(text: str, size: int, weight: int = 0) -> NDArray[np.uint8]:
             advance += _SPACE + _GAP
             continue
         glyph = char if char in _GLYPHS else "□"
-        masks.append((advance, _glyph_mask(glyph, size, weight, advance * size % 32)))
+        masks.append((advance, _glyph_mask(glyph, size, weight, advance * size % 32 // 8 * 8)))
         advance += _glyph_width(glyph) + _GAP
     width = _px(max(advance - _GAP, 0), size) + 3
     out = np.zeros((_px(_BOTTOM + _TOP, size) + 1, width), dtype=np.uint8)

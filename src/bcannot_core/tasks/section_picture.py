@@ -8,7 +8,7 @@ are voxels, bilinear when magnifying, the mean over the pixel's area when shrink
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class VolumeLike(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AxisTable:
-    """How one axis of a picture is sampled.
+    """How one axis of a picture is sampled: each pixel a weighted sum of neighbouring voxels.
 
     Attributes
     ----------
@@ -49,49 +49,32 @@ class AxisTable:
         Canvas pixels that show the volume; the others lie outside it.
     voxels : slice
         What must be read.
-    mode : str
-        ``"copy"``, ``"bilinear"`` or ``"mean"``.
-    low, high : int64 (n,)
-        Positions in 1/256 voxel relative to ``voxels``: of the two neighbours' pair (bilinear:
-        ``low`` the position, ``high`` the last index), or the ends of the pixel's extent (mean).
+    taps : int64 (k, n)
+        Voxels of each pixel, relative to ``voxels``; empty where pixels are voxels.
+    weights : uint16 (k, n)
+        Their weights; those of a pixel sum to 256.
     """
 
     pixels: slice
     voxels: slice
-    mode: Literal["copy", "bilinear", "mean"]
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
+    taps: NDArray[np.int64]
+    weights: NDArray[np.uint16]
 
-    def apply(self, picture: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
-        """Sample an array along an axis; values come out times 256."""
-        if self.mode == "copy":
-            return picture * _FINE
-        shape = (-1, 1) if axis == 0 else (1, -1)
-        if self.mode == "bilinear":
-            first, part = self.low // _FINE, (self.low % _FINE).reshape(shape)
-            left = picture.take(first, axis)
-            right = picture.take(np.minimum(first + 1, picture.shape[axis] - 1), axis)
-            out: NDArray[np.int64] = left * (_FINE - part) + right * part
-            return out
-        extent = (self.high - self.low).reshape(shape)
-        total = self._integral(picture, self.high, axis) - self._integral(picture, self.low, axis)
-        mean: NDArray[np.int64] = (total * _FINE + extent // 2) // extent
-        return mean
+    @property
+    def copies(self) -> bool:
+        """Whether canvas pixels are voxels."""
+        return self.taps.size == 0
 
-    @staticmethod
-    def _integral(
-        picture: NDArray[np.int64], ends: NDArray[np.int64], axis: int
-    ) -> NDArray[np.int64]:
-        """Return 256 times the integral from the first voxel's edge to each end."""
-        pad = [(1, 0) if a == axis else (0, 0) for a in range(2)]
-        sums = np.pad(np.cumsum(picture, axis=axis), pad)
-        whole, part = ends // _FINE, ends % _FINE
-        inside = np.minimum(whole, picture.shape[axis] - 1)
-        shape = (-1, 1) if axis == 0 else (1, -1)
-        out: NDArray[np.int64] = sums.take(whole, axis) * _FINE + picture.take(
-            inside, axis
-        ) * part.reshape(shape)
-        return out
+    def sum_rows(self, picture: NDArray[Any], dtype: type[np.unsignedinteger]) -> NDArray[Any]:
+        """Sample the rows of an array; values come out times 256, as ``dtype``."""
+        if self.copies:
+            return np.multiply(picture, _FINE, dtype=dtype)
+        total: NDArray[Any] | None = None
+        for tap, weight in zip(self.taps, self.weights, strict=True):
+            term = picture.take(tap, axis=0).astype(dtype)
+            term *= weight.astype(dtype)[:, None]
+            total = term if total is None else np.add(total, term, out=total)
+        return np.zeros((0, picture.shape[1]), dtype) if total is None else total
 
 
 @lru_cache(maxsize=512)
@@ -107,27 +90,41 @@ def axis_table(centre: float, step: float, pixels: int, voxels: int) -> AxisTabl
     pixels, voxels : int
         Lengths of the canvas and of the volume.
     """
-    at = centre + (np.arange(pixels) - pixels // 2) * step
+    at: NDArray[np.float64] = centre + (np.arange(pixels, dtype=np.float64) - pixels // 2) * step
     shown = np.flatnonzero((at >= -0.5) & (at < voxels - 0.5))
     if shown.size == 0:
         return None
-    first, last = int(shown[0]), int(shown[-1])
-    at = at[first : last + 1]
-    window = slice(first, last + 1)
-    none = np.empty(0, dtype=np.int64)
+    window = slice(int(shown[0]), int(shown[-1]) + 1)
+    at = at[window]
     if step == 1.0 and at[0].is_integer():
-        return AxisTable(window, slice(int(at[0]), int(at[-1]) + 1), "copy", none, none)
-    if step <= _SHRINK:
-        fine = np.floor(at * _FINE + 0.5).astype(np.int64)
-        fine = np.clip(fine, 0, (voxels - 1) * _FINE)
-        start, stop = int(fine[0]) // _FINE, min(voxels, int(fine[-1]) // _FINE + 2)
-        return AxisTable(window, slice(start, stop), "bilinear", fine - start * _FINE, none)
-    low = np.floor((at - step / 2 + 0.5) * _FINE + 0.5).astype(np.int64)
-    high = np.floor((at + step / 2 + 0.5) * _FINE + 0.5).astype(np.int64)
-    low, high = np.clip(low, 0, voxels * _FINE), np.clip(high, 0, voxels * _FINE)
-    start, stop = int(low[0]) // _FINE, -(-int(high[-1]) // _FINE)
-    base = start * _FINE
-    return AxisTable(window, slice(start, stop), "mean", low - base, high - base)
+        none = np.empty((0, 0))
+        read = slice(int(at[0]), int(at[-1]) + 1)
+        return AxisTable(window, read, none.astype(np.int64), none.astype(np.uint16))
+    taps, weights = _bilinear(at) if step <= _SHRINK else _mean(at, step, voxels)
+    taps = np.clip(taps, 0, voxels - 1)
+    read = slice(int(taps.min()), int(taps.max()) + 1)
+    return AxisTable(window, read, taps - read.start, weights.astype(np.uint16))
+
+
+def _bilinear(at: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    fine = np.floor(at * _FINE + 0.5).astype(np.int64)
+    first, part = fine // _FINE, fine % _FINE
+    return np.stack([first, first + 1]), np.stack([_FINE - part, part])
+
+
+def _mean(
+    at: NDArray[np.float64], step: float, voxels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Weigh each voxel by its overlap with the pixel; rounded such that the sum stays exact."""
+    ends = [np.floor((at + side * step / 2 + 0.5) * _FINE + 0.5) for side in (-1, 1)]
+    low, high = (np.clip(end.astype(np.int64), 0, voxels * _FINE) for end in ends)
+    first = low // _FINE
+    count = int((-(-high // _FINE) - first).max())
+    edges = (first + np.arange(count + 1)[:, None]) * _FINE
+    covered = np.clip(edges, low, high) - low
+    extent = high - low
+    cumulative = (covered * _FINE + extent // 2) // extent
+    return first + np.arange(count)[:, None], np.diff(cumulative, axis=0)
 
 
 def render_section(volume: VolumeLike, z: int, view: CanvasView) -> NDArray[np.uint8]:
@@ -147,9 +144,12 @@ def render_section(volume: VolumeLike, z: int, view: CanvasView) -> NDArray[np.u
     grey = volume.section_grey(
         z, rows.voxels.start, rows.voxels.stop, columns.voxels.start, columns.voxels.stop
     )
-    if not rows.mode == columns.mode == "copy":
-        fine = columns.apply(rows.apply(grey.astype(np.int64), 0), 1)
-        grey = ((fine + _FINE * _FINE // 2) // (_FINE * _FINE)).astype(np.uint8)
+    if not (rows.copies and columns.copies):
+        tall = np.ascontiguousarray(rows.sum_rows(grey, np.uint16).T)
+        fine = columns.sum_rows(tall, np.uint32)
+        fine += np.uint32(_FINE * _FINE // 2)
+        fine >>= np.uint32(16)
+        grey = np.ascontiguousarray(fine.astype(np.uint8).T)
     return _framed(grey, rows, columns, view.size_hw)
 
 
