@@ -1,0 +1,39 @@
+"""The policies that can be chosen."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bcannot_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from napari_bcannot.turns import PolicyLike
+
+SHIPPED = "default"
+
+
+def load_policy(name: str) -> "PolicyLike":
+    """Load a policy by name or folder, on the device that suits.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or it cannot be used.
+    """
+    from bcannot_core.policy import Policy  # imports torch, which takes seconds
+
+    return Policy.load(name, device="auto")
+
+
+def check_folder(folder: str) -> str:
+    """Return the folder if it looks like a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        It does not.
+    """
+    if not (Path(folder) / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder} holds no policy: choose the folder with its config.json and weights"
+        )
+    return folder

@@ -1,0 +1,189 @@
+"""A policy's turns in a session: what runs off the GUI thread. No Qt and no napari here.
+
+The worker reads a snapshot of the session, renders the frame, asks the policy and hands out a
+`Proposal`; the GUI thread applies it or drops it, and acknowledges. Nothing here changes the
+session.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.errors import BcannotError
+
+HISTORY_STEPS = 64
+"""How much of the history a policy is shown when it starts in the middle of a session."""
+
+ACK_POLL_S = 0.05
+
+Frame = NDArray[np.uint8]
+ClickXY = tuple[int, int]
+
+
+class PolicyLike(Protocol):
+    """What the plugin needs of a policy."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure the last action was, 0 to 1."""
+
+    def reset(self) -> None:
+        """Forget the history."""
+
+    def act(self, frame: Frame) -> ClickXY:
+        """Return the next click, in frame pixels."""
+
+    def observe(self, frame: Frame, click: ClickXY) -> None:
+        """Take note of a click that somebody else made on this frame."""
+
+    def heatmap(self) -> NDArray[np.float32]:
+        """Where the last action might have gone, (height, width) of the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One click of the session and the state it was made in."""
+
+    state: Any
+    click_xy: ClickXY
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A snapshot of a session: its history so far, and the state it is in now."""
+
+    history: Sequence[Step]
+    state: Any
+    render: Callable[[Any], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A click that the policy wants to make on ``state``, the one after ``base`` clicks."""
+
+    generation: int
+    base: int
+    state: Any
+    click_xy: ClickXY
+    confidence: float
+    heatmap: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The policy's run ended by an error."""
+
+    generation: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the worker hands to the GUI thread; the worker waits until ``ack`` is set."""
+
+    result: Proposal | Failure
+    ack: threading.Event = field(default_factory=threading.Event)
+
+
+class Seat:
+    """A policy together with how much of a session's history it has seen.
+
+    A proposal may be dropped because a person acted first. The policy has then counted a click
+    that never happened; the next time it is shown what really happened, from the start.
+
+    Parameters
+    ----------
+    policy : PolicyLike
+        Used by one worker at a time: hold ``lock``.
+    """
+
+    def __init__(self, policy: PolicyLike) -> None:
+        self.policy = policy
+        self.lock = threading.Lock()
+        self._seen: list[Step] | None = None
+
+    def forget(self) -> None:
+        """Let the next proposal start from a fresh policy."""
+        self._seen = None
+
+    def propose(self, situation: Situation, generation: int, *, heatmap: bool) -> Proposal:
+        """Show the policy what it has missed, then ask it for a click."""
+        history = list(situation.history)
+        self._catch_up(history, situation.render)
+        x, y = self.policy.act(situation.render(situation.state))
+        click = (int(x), int(y))
+        self._seen = [*history, Step(situation.state, click)]
+        return Proposal(
+            generation=generation,
+            base=len(history),
+            state=situation.state,
+            click_xy=click,
+            confidence=float(self.policy.confidence),
+            heatmap=self.policy.heatmap() if heatmap else None,
+        )
+
+    def _catch_up(self, history: list[Step], render: Callable[[Any], Frame]) -> None:
+        seen = self._seen
+        if seen is None or not _is_prefix(seen, history):
+            self.policy.reset()
+            missed = history[-HISTORY_STEPS:]
+        else:
+            missed = history[len(seen) :]
+        self._seen = None  # until the policy has seen all of it
+        for step in missed:
+            self.policy.observe(render(step.state), step.click_xy)
+
+
+def _is_prefix(seen: list[Step], history: list[Step]) -> bool:
+    if len(seen) > len(history):
+        return False
+    # only the end can differ: histories only grow, and one session's begin with the same object
+    last = len(seen) - 1
+    return last < 0 or (
+        seen[0].state is history[0].state
+        and seen[last].state is history[last].state
+        and seen[last].click_xy == history[last].click_xy
+    )
+
+
+class Desk(Protocol):
+    """Where a worker looks up the session and whether its turn is still wanted."""
+
+    @property
+    def wants_heatmap(self) -> bool:
+        """Whether proposals should carry the heatmap."""
+
+    def wants(self, generation: int) -> bool:
+        """Whether a worker of this generation should go on."""
+
+    def situation(self) -> Situation:
+        """Return a snapshot of the session."""
+
+
+def take_turns(desk: Desk, sit_down: Callable[[], Seat], generation: int) -> Iterator[Turn]:
+    """Propose clicks until the desk wants no more of this generation.
+
+    An error that a user can do something about ends the run with a `Failure`. ``RuntimeError`` is
+    one of them (out of memory on a device, say): napari's generator workers would swallow it.
+    """
+    try:
+        seat = sit_down()
+        while desk.wants(generation):
+            with seat.lock:
+                result = seat.propose(desk.situation(), generation, heatmap=desk.wants_heatmap)
+            turn = Turn(result)
+            yield turn
+            while not turn.ack.wait(ACK_POLL_S):
+                if not desk.wants(generation):
+                    return
+    except (BcannotError, OSError, RuntimeError, ValueError, MemoryError) as error:
+        yield Turn(Failure(generation, one_line(error)))
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

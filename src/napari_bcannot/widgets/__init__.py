@@ -1,0 +1,1 @@
+"""Dock widgets: view code only."""

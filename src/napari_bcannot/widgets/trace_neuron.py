@@ -1,0 +1,369 @@
+"""The dock widget *Trace neuron*: connects the view, the controller, the worker and the viewer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from bcannot_core.errors import BcannotError
+from bcannot_core.tasks.neuron_tracing import TracingConfig
+from napari_bcannot.binding import NODE_PX, TraceBinding
+from napari_bcannot.controller import Snapshot, TraceController
+from napari_bcannot.geometry import (
+    Placement,
+    is_volume_layer,
+    layer_to_world,
+    open_layer,
+    voxel_nm_of,
+    world_to_layer,
+)
+from napari_bcannot.picking import StartPicker
+from napari_bcannot.policies import SHIPPED, check_folder, load_policy
+from napari_bcannot.recording import default_folder
+from napari_bcannot.runner import PolicyRunner, PolicyShelf
+from napari_bcannot.shortcuts import bind_keys, unbind_keys
+from napari_bcannot.tracing import TraceSession
+from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
+from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
+
+
+class TraceNeuronWidget(QWidget):
+    """Trace a neurite by hand or by policy.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer that the widget is docked in.
+    load : callable, optional
+        Makes a policy from its name or folder.
+    """
+
+    def __init__(self, napari_viewer: Any, load: Callable[[str], PolicyLike] = load_policy) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.view = TraceView()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view)
+        self.controller = TraceController()
+        self.controller.changed.connect(self._show)
+        self.controller.warned.connect(show_warning)
+        self.shelf = PolicyShelf(load)
+        self.runner = PolicyRunner(self._on_turn)
+        self.picker = StartPicker(napari_viewer, self._on_picked)
+        self.binding: TraceBinding | None = None
+        self.record_folder = default_folder()
+        self._layer: Any = None
+        self._placement: Placement | None = None
+        self._held: Turn | None = None
+        self._traces = 0
+        self._window: QObject | None = None
+        self._closed = False
+        self._connect_view()
+        self._connect_viewer()
+        self._list_volumes()
+        self.view.show_snapshot(self.controller.snapshot())
+
+    # ------------------------------------------------------------------------ connections
+    def _connect_view(self) -> None:
+        view = self.view
+        for button, command in (
+            (view.start, self.start), (view.pause, self.pause), (view.step, self.step),
+            (view.stop, self.stop), (view.undo, self.undo), (view.redo, self.redo),
+            (view.previous, self.previous_section), (view.next, self.next_section),
+            (view.done, self.done), (view.save, self.save_as),
+            (view.policy_folder, self.choose_policy),
+            (view.record_folder, self.choose_record_folder),
+        ):  # fmt: skip
+            button.clicked.connect(lambda _=False, command=command: command())
+        view.pick.toggled.connect(self.pick_start)
+        view.heatmap.toggled.connect(self.show_heatmap)
+        view.record.toggled.connect(self.record)
+        view.volume.currentIndexChanged.connect(self._on_volume)
+        view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
+        view.policy.currentIndexChanged.connect(lambda _: self.shelf.forget_sessions())
+
+    def _connect_viewer(self) -> None:
+        layers = self.viewer.layers
+        layers.events.inserted.connect(self._list_volumes)
+        layers.events.removed.connect(self._on_removed)
+        self._keys = bind_keys(self.viewer, self)
+
+    # --------------------------------------------------------------------------- commands
+    def pick_start(self, on: bool) -> None:
+        """Let the next click in the viewer be the start point, or not."""
+        if on and self.view.volume.currentData() is None:
+            show_warning("Open a volume first: a 3-D grey image.")
+            on = False
+        self.picker.switch(on)
+        self.view.pick.setChecked(on)
+        if on:
+            self.viewer.layers.selection.active = self.view.volume.currentData()
+            self.view.status.setText("Click the neurite in the viewer.")
+
+    def begin(self, start_zyx: tuple[float, float, float]) -> None:
+        """Begin a trace at a voxel position of the chosen volume layer."""
+        layer = self.view.volume.currentData()
+        try:
+            self._begin(layer, start_zyx)
+        except BcannotError as error:
+            show_error(one_line(error))
+
+    def _begin(self, layer: Any, start_zyx: tuple[float, float, float]) -> None:
+        view = self.view
+        volume, placement = open_layer(layer, view.voxel_nm(), view.nm_per_px.value())
+        start = placement.to_voxels(layer_to_world(layer, start_zyx))
+        config = TracingConfig(
+            view.sections.value(), view.nm_per_px.value(), view.direction.currentData()
+        )
+        trace = TraceSession(volume, start, config)
+        self._close_trace()
+        self._traces += 1
+        self._layer, self._placement = layer, placement
+        self.controller.begin(trace)
+        self._bind()
+
+    def start(self) -> None:
+        """Let the policy trace on from here."""
+        self._run(once=False)
+
+    def step(self) -> None:
+        """Let the policy make one click."""
+        self._run(once=True)
+
+    def toggle(self) -> None:
+        """Start or pause the policy."""
+        if self.controller.snapshot().running:
+            self.pause()
+        else:
+            self.start()
+
+    def _run(self, *, once: bool) -> None:
+        self._sync()
+        if self.controller.trace is not None:
+            self._bind()
+        generation = self.controller.start(once=once)
+        if generation is not None:
+            name = str(self.view.policy.currentData())
+            self.runner.start(self.controller, lambda: self.shelf.seat(name), generation)
+
+    def pause(self) -> None:
+        """Hold the policy."""
+        self._sync()
+        self.controller.pause()
+
+    def stop(self) -> None:
+        """End the policy's run; it starts afresh the next time."""
+        self._sync()
+        self.controller.stop()
+        self.runner.stop()
+        self.shelf.forget_sessions()
+
+    def undo(self) -> None:
+        """Take back the last edit, whoever made it."""
+        self._sync()
+        self.controller.undo()
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        self._sync()
+        self.controller.redo()
+
+    def next_section(self) -> None:
+        """Press +z."""
+        self._sync()
+        self.controller.next_section()
+
+    def previous_section(self) -> None:
+        """Press −z."""
+        self._sync()
+        self.controller.previous_section()
+
+    def done(self) -> None:
+        """Press Done."""
+        self._sync()
+        self.controller.done()
+
+    def show_heatmap(self, on: bool) -> None:
+        """Show where the policy considered clicking, or hide it."""
+        self.controller.wants_heatmap = on
+        self._sync()
+
+    def record(self, on: bool) -> None:
+        """Write the session's clicks to a journal, or stop writing."""
+        try:
+            self.controller.record(self.record_folder if on else None)
+        except BcannotError as error:
+            show_error(one_line(error))
+            self.view.record.setChecked(False)
+        self._show(self.controller.snapshot())
+
+    def save(self, path: Path) -> None:
+        """Write the trace as an SWC file."""
+        self._sync()
+        trace = self.controller.trace
+        if trace is None or not trace.nodes:
+            show_warning("There is no node to save yet.")
+            return
+        try:
+            trace.save_swc(path, policy=str(self.view.policy.currentData()))
+        except (BcannotError, OSError) as error:
+            show_error(f"{path} cannot be written: {one_line(error)}")
+        else:
+            show_info(f"{len(trace.nodes)} nodes saved to {path}.")
+
+    def save_as(self) -> None:
+        """Ask for a file and write the trace to it."""
+        path, _ = QFileDialog.getSaveFileName(self, "Save trace", "trace.swc", "SWC (*.swc)")
+        if path:
+            self.save(Path(path).with_suffix(".swc"))
+
+    def choose_policy(self) -> None:
+        """Ask for a folder with a policy of the person's own."""
+        folder = QFileDialog.getExistingDirectory(self, "Folder with a policy's checkpoint")
+        if folder:
+            self.use_policy(folder)
+
+    def use_policy(self, folder: str) -> None:
+        """Add a policy's folder to the list and choose it."""
+        try:
+            check_folder(folder)
+        except BcannotError as error:
+            show_error(one_line(error))
+            return
+        if self.view.policy.findData(folder) < 0:
+            self.view.policy.addItem(Path(folder).name, folder)
+        self.view.policy.setCurrentIndex(self.view.policy.findData(folder))
+
+    def choose_record_folder(self) -> None:
+        """Ask where journals go."""
+        at = str(self.record_folder)
+        folder = QFileDialog.getExistingDirectory(self, "Folder for journals", at)
+        if folder:
+            self.record_folder = Path(folder)
+            self.record(self.view.record.isChecked())
+
+    # ----------------------------------------------------------------------------- events
+    def _on_picked(self, world: tuple[float, ...]) -> None:
+        self.pick_start(False)
+        layer = self.view.volume.currentData()
+        if layer is not None:
+            self.begin(world_to_layer(layer, world))
+
+    def _on_turn(self, turn: Turn) -> None:
+        """Take what the worker hands over; while a node is being dragged it has to wait."""
+        self._sync()
+        if self.binding is not None and self.binding.dragging:
+            self._held = turn
+            return
+        if isinstance(turn.result, Failure):
+            self.controller.fail(turn.result)
+        else:
+            self.controller.accept(turn.result)
+        self.runner.release(turn)
+
+    def _release_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._on_turn(held)
+
+    def _sync(self) -> None:
+        if self.binding is not None:
+            self.binding.take_edits()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self.view.show_snapshot(snapshot)
+        recording = self.controller.recording
+        self.view.record.setToolTip(
+            f"Writing every click to {recording.path}" if recording else RECORD_TIP
+        )
+        if self.binding is not None:
+            self.binding.refresh()
+
+    def _on_volume(self) -> None:
+        layer = self.view.volume.currentData()
+        if layer is None:
+            return
+        voxel, known = voxel_nm_of(layer)
+        for field, size in zip(self.view.voxel, voxel, strict=True):
+            field.setValue(size)
+        if not known:
+            show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
+
+    def _list_volumes(self) -> None:
+        combo = self.view.volume
+        chosen = combo.currentData()
+        layers = [layer for layer in self.viewer.layers if is_volume_layer(layer)]
+        combo.blockSignals(True)
+        combo.clear()
+        for layer in layers:
+            combo.addItem(layer.name, layer)
+        combo.setCurrentIndex(max(0, layers.index(chosen) if chosen in layers else 0))
+        combo.blockSignals(False)
+        if combo.currentData() is not chosen:
+            self._on_volume()
+        self.view.show_snapshot(self.controller.snapshot())
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value == self._layer:
+            self._close_trace()
+            self.controller.close(f"{event.value.name} was removed: the trace ended.")
+        elif self.binding is not None and event.value == self.binding.points:
+            self.controller.pause()
+            self.binding.close()
+            self.binding = None
+            show_warning("The trace's layer was removed. Press Start to bring it back and go on.")
+        self._list_volumes()
+
+    # -------------------------------------------------------------------------------- end
+    def _bind(self) -> None:
+        """Give the session its layers in the viewer, where it has none."""
+        trace = self.controller.trace
+        if self.binding is None and trace is not None and self._placement is not None:
+            size = NODE_PX * trace.task.config.nm_per_px / max(trace.volume.voxel_nm[1:])
+            name = f"trace {self._traces}"
+            self.binding = TraceBinding(self.viewer, self.controller, self._placement, name, size)
+            self.binding.settled = self._release_held
+            self.binding.refresh()
+
+    def _close_trace(self) -> None:
+        self.runner.stop()
+        if self.binding is not None:
+            self.binding.close()
+            self.binding = None
+
+    def shut_down(self) -> None:
+        """End everything: no worker, no key and no callback stays."""
+        if self._closed:
+            return
+        self._closed = True
+        self.controller.close(quiet=True)
+        self._held = None
+        self.picker.switch(False)
+        self._close_trace()
+        unbind_keys(self.viewer, self._keys)
+        self.viewer.layers.events.inserted.disconnect(self._list_volumes)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def closeEvent(self, event: Any) -> None:
+        """End everything with the widget."""
+        self.shut_down()
+        super().closeEvent(event)
+
+    def showEvent(self, event: Any) -> None:
+        """Watch the window that the widget is docked in."""
+        super().showEvent(event)
+        window = self.window()
+        if window is not None and window is not self._window:
+            self._window = window
+            window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """End everything before the viewer's window closes."""
+        closing = event is not None and event.type() == QEvent.Type.Close
+        if closing and watched is self._window:
+            self.shut_down()
+        return bool(super().eventFilter(watched, event))

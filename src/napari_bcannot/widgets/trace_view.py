@@ -1,0 +1,215 @@
+"""What the *Trace neuron* widget looks like: fields and buttons, no behaviour."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_bcannot.shortcuts import HELP, LABELS
+
+if TYPE_CHECKING:
+    from napari_bcannot.controller import Snapshot
+
+
+RECORD_TIP = "Write every click to a journal while you trace"
+
+
+class TraceView(QWidget):
+    """Fields, buttons and the status line, laid out. `show_snapshot` fills in what is going on."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._make_setup()
+        self._make_controls()
+        self._make_output()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self._setup_box())
+        layout.addWidget(self._controls_box())
+        layout.addWidget(self._output_box())
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+        layout.addWidget(self.help)
+        layout.addStretch(1)
+
+    # ---------------------------------------------------------------------------- fields
+    def _make_setup(self) -> None:
+        self.volume = _combo("The 3-D image layer to trace in")
+        self.voxel = tuple(
+            _spin(f"Voxel size along {axis}, in nm", 0.1, 100_000.0, 10.0) for axis in "zyx"
+        )
+        self.nm_per_px = _spin(
+            "Size of a pixel that the policy sees, in nm. It was trained near 10.",
+            0.5,
+            1000.0,
+            10.0,
+        )
+        self.sections = QSpinBox()
+        self.sections.setRange(1, 100_000)
+        self.sections.setValue(50)
+        self.sections.setToolTip("How many sections the trace covers at most")
+        self.direction = _combo("Which way the trace goes through the sections")
+        self.direction.addItem("up (+z)", 1)
+        self.direction.addItem("down (−z)", -1)
+        self.policy = _combo("Which policy traces: the shipped one, or a folder with a checkpoint")
+        self.policy_folder = QToolButton()
+        self.policy_folder.setText("Folder…")
+        self.policy_folder.setToolTip("Use a policy of your own: choose its checkpoint folder")
+        self.pick = QPushButton("Pick start point")
+        self.pick.setCheckable(True)
+        self.pick.setToolTip(
+            "Then click the neurite in the viewer: the trace starts there, with its first node"
+        )
+        self.start_point = QLabel("none yet")
+        self.start_point.setToolTip("Start point (z, y, x), in voxels")
+
+    def _make_controls(self) -> None:
+        self.start = _button("Start", f"Let the policy trace from here ({LABELS['toggle']})")
+        self.pause = _button("Pause", f"Hold the policy; Start goes on ({LABELS['toggle']})")
+        self.step = _button("Step", f"One click by the policy ({LABELS['step']})")
+        self.stop = _button("Stop", "End the policy's run; the trace stays and is yours to edit")
+        self.undo = _button("Undo", f"Take back the last edit, whoever made it ({LABELS['undo']})")
+        self.redo = _button("Redo", f"Make it again ({LABELS['redo']})")
+        self.previous = _button("−z", f"Previous section ({LABELS['previous_section']})")
+        self.next = _button("+z", f"Next section ({LABELS['next_section']})")
+        self.done = _button("Done", f"The trace is complete ({LABELS['done']})")
+
+    def _make_output(self) -> None:
+        self.heatmap = QCheckBox("Show heatmap")
+        self.heatmap.setToolTip("Where the policy considered clicking, over the image")
+        self.record = QCheckBox("Record session")
+        self.record.setToolTip(RECORD_TIP)
+        self.record_folder = QToolButton()
+        self.record_folder.setText("Folder…")
+        self.record_folder.setToolTip("Where journals are written")
+        self.save = _button("Save SWC…", "Write the trace as an SWC file, in nanometres")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self.progress.setFormat("no trace")
+        self.progress.setRange(0, 1)
+        self.progress.setValue(0)
+        self.status = QLabel("Choose a volume and pick a start point.")
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status.setMinimumHeight(self.status.fontMetrics().lineSpacing() * 2)
+        self.help = QLabel(HELP)
+        self.help.setWordWrap(True)
+        self.help.setStyleSheet("color: gray; font-size: 11px")
+
+    # ---------------------------------------------------------------------------- layout
+    def _setup_box(self) -> QGroupBox:
+        box = QGroupBox("Where to trace")
+        form = QFormLayout(box)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("Volume", self.volume)
+        form.addRow("Voxel z, y, x (nm)", _row(*self.voxel))
+        form.addRow("Pixel (nm)", self.nm_per_px)
+        form.addRow("Sections", _row(self.sections, self.direction))
+        form.addRow("Policy", _row(self.policy, self.policy_folder))
+        form.addRow(self.pick, self.start_point)
+        return box
+
+    def _controls_box(self) -> QGroupBox:
+        box = QGroupBox("Trace")
+        grid = QGridLayout(box)
+        for column, button in enumerate((self.start, self.pause, self.step, self.stop)):
+            grid.addWidget(button, 0, column)
+        edits = (self.previous, self.next, self.undo, self.redo)
+        for column, button in enumerate(edits):
+            grid.addWidget(button, 1, column)
+        grid.addWidget(self.done, 2, 0, 1, 2)
+        grid.addWidget(self.save, 2, 2, 1, 2)
+        return box
+
+    def _output_box(self) -> QWidget:
+        box = QWidget()
+        layout = QHBoxLayout(box)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.heatmap)
+        layout.addStretch(1)
+        layout.addWidget(self.record)
+        layout.addWidget(self.record_folder)
+        return box
+
+    # -------------------------------------------------------------------------- contents
+    def show_snapshot(self, snapshot: "Snapshot") -> None:
+        """Fill in the progress, the status and which buttons can be pressed."""
+        active = snapshot.active
+        editable = active and not snapshot.finished
+        self.start.setEnabled(self.volume.count() > 0 and not snapshot.running)
+        self.pause.setEnabled(snapshot.running)
+        self.step.setEnabled(active and not snapshot.running)
+        self.stop.setEnabled(snapshot.running or snapshot.paused)
+        self.undo.setEnabled(snapshot.can_undo)
+        self.redo.setEnabled(snapshot.can_redo)
+        self.previous.setEnabled(editable and snapshot.section > 1)
+        self.next.setEnabled(editable and snapshot.section < snapshot.sections)
+        self.done.setEnabled(editable)
+        self.save.setEnabled(bool(snapshot.nodes))
+        for field in (self.volume, *self.voxel, self.nm_per_px, self.sections, self.direction):
+            field.setEnabled(not snapshot.running)
+        self.status.setText(snapshot.text)
+        self.progress.setRange(0, max(1, snapshot.sections))
+        self.progress.setValue(snapshot.section if active else 0)
+        self.progress.setFormat(
+            f"section {snapshot.section} of {snapshot.sections}" if active else "no trace"
+        )
+
+    def voxel_nm(self) -> tuple[float, float, float]:
+        """Return the voxel size (z, y, x) in the fields, nm."""
+        z, y, x = (field.value() for field in self.voxel)
+        return z, y, x
+
+
+def _combo(tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.setMinimumContentsLength(8)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return combo
+
+
+def _spin(tip: str, low: float, high: float, value: float) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(low, high)
+    spin.setDecimals(1)
+    spin.setValue(value)
+    spin.setToolTip(tip)
+    spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    spin.setKeyboardTracking(False)
+    return spin
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return button
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget, 1 if not isinstance(widget, QToolButton) else 0)
+    return row
