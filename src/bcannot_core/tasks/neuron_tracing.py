@@ -21,10 +21,10 @@ from bcannot_core.tasks import tracing_moves, tracing_world
 from bcannot_core.tasks.base import LayerData, TaskBase
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath, follow_neurite
 from bcannot_core.tasks.section_picture import SectionPictures, VolumeLike
+from bcannot_core.tasks.trace_state import PAN_MARGIN as PAN_MARGIN
+from bcannot_core.tasks.trace_state import RECENTRE_MARGIN as RECENTRE_MARGIN
 from bcannot_core.tasks.trace_state import EditRecord, Nodes, Offset, PlacementRecord, TraceState
 
-PAN_MARGIN = 16
-RECENTRE_MARGIN = 64
 NODE_RADIUS = 5
 NODE_COLOUR = (255, 210, 0)
 PREVIOUS_COLOUR = (90, 200, 255)

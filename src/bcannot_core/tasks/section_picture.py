@@ -68,7 +68,8 @@ class AxisTable:
     def sum_rows(self, picture: NDArray[Any], dtype: type[np.unsignedinteger]) -> NDArray[Any]:
         """Sample the rows of an array; values come out times 256, as ``dtype``."""
         if self.copies:
-            return np.multiply(picture, _FINE, dtype=dtype)
+            scaled: NDArray[Any] = np.multiply(picture, _FINE, dtype=dtype)
+            return scaled
         total: NDArray[Any] | None = None
         for tap, weight in zip(self.taps, self.weights, strict=True):
             term = picture.take(tap, axis=0).astype(dtype)

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 Offset = tuple[int, int]
 """Canvas pixels (y, x) from the start point; all views and nodes lie on this lattice."""
 
+PAN_MARGIN = 16
+"""Canvas pixels from the border within which a click pans."""
+
+RECENTRE_MARGIN = 64
+"""Canvas pixels from the border within which a placed node becomes the centre."""
+
 _CHUNK = 32
 
 

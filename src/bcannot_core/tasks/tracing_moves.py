@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.session import Action, Aim, Outcome, Session
-from bcannot_core.tasks.trace_state import Offset, TraceState
+from bcannot_core.tasks.trace_state import PAN_MARGIN, Offset, TraceState
 
 if TYPE_CHECKING:
     from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
-_MARGIN = 16  # equals neuron_tracing.PAN_MARGIN
 _HALF = 128
 _LOW, _HIGH = -_HALF, _HALF - 1  # how far one click can pan
-_RING = (*range(_LOW, _LOW + _MARGIN), *range(_HIGH - _MARGIN + 1, _HIGH + 1))
+_RING = (*range(_LOW, _LOW + PAN_MARGIN), *range(_HIGH - PAN_MARGIN + 1, _HIGH + 1))
 
 
 def clicks_to_section(session: Session, z: float) -> list[tuple[int, int]]:
@@ -155,7 +154,7 @@ def _clamped(value: int) -> int:
 
 
 def _placeable(dy: int, dx: int) -> bool:
-    low, high = _LOW + _MARGIN, _HIGH - _MARGIN
+    low, high = _LOW + PAN_MARGIN, _HIGH - PAN_MARGIN
     return low <= dy <= high and low <= dx <= high
 
 
