@@ -1,0 +1,179 @@
+"""Pictures of an episode: an animated GIF, a video, or a folder of PNG files."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bcannot_core.annotators.behaviour import Flag
+from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.replay import Replay
+from bcannot_core.errors import DatasetError, UsageError
+from bcannot_core.session.clicks import ClickToken
+from bcannot_core.volumes import Volume
+
+Frames = Iterator[NDArray[np.uint8]]
+Progress = Callable[[int, int], None]
+
+_COLOURS = {"person": (255, 255, 255), "policy": (255, 90, 220), "annotator": (60, 255, 120)}
+_MISTAKE = (255, 60, 60)
+
+
+def export_episode(
+    episode: Episode,
+    path: str | os.PathLike[str],
+    *,
+    fps: float = 4.0,
+    marks: bool = True,
+    volume: Volume | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write an episode as pictures, each click marked on the frame that it was made on.
+
+    Parameters
+    ----------
+    episode : Episode
+        What to replay.
+    path : path
+        ``.gif`` or ``.mp4``; anything without a suffix is a folder of PNG files.
+    fps : float
+        Frames a second, 0.1 to 50.
+    marks : bool
+        Whether to mark clicks: white for a person, pink for a policy, green for an annotator, red
+        for an annotator's mistake.
+    volume : Volume, optional
+        The episode's volume, where its address cannot be opened here.
+    progress : callable, optional
+        Called with the number of frames done and of all frames.
+
+    Returns
+    -------
+    Path
+        What was written.
+
+    Raises
+    ------
+    UsageError
+        The suffix or ``fps`` cannot be, or a video is asked for and imageio-ffmpeg is missing.
+    DatasetError
+        The episode cannot be replayed or the file cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    writers = {".gif": _write_gif, ".mp4": _write_mp4, "": _write_folder}
+    if path.suffix.lower() not in writers:
+        raise UsageError(f"cannot write {path}: choose a name ending in .gif or .mp4, or a folder")
+    if not 0.1 <= fps <= 50:
+        raise UsageError(f"{fps} frames a second: choose 0.1 to 50")
+    frames = marked_frames(episode, marks=marks, volume=volume, progress=progress)
+    try:
+        writers[path.suffix.lower()](path, frames, fps)
+    except OSError as error:
+        raise DatasetError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def marked_frames(
+    episode: Episode,
+    *,
+    marks: bool = True,
+    volume: Volume | None = None,
+    progress: Progress | None = None,
+) -> Frames:
+    """Yield the frames of an episode, clicks marked, and the one after the last click."""
+    run = Replay(episode, volume=volume)
+    for number, step in enumerate(run, start=1):
+        if marks:
+            mark_click(step.frame, step.click)
+        yield step.frame
+        if progress is not None:
+            progress(number, len(episode) + 1)
+    yield run.session.frame().copy()
+    if progress is not None:
+        progress(len(episode) + 1, len(episode) + 1)
+
+
+def mark_click(frame: NDArray[np.uint8], click: ClickToken) -> None:
+    """Draw a cross with an open middle on a frame, in place."""
+    colour = _MISTAKE if click.flags & Flag.MISTAKE else _COLOURS.get(click.actor, (255, 255, 255))
+    height, width = frame.shape[:2]
+    for shade, thick in (((0, 0, 0), 1), (colour, 0)):
+        for low, high in ((-9, -3), (4, 10)):
+            across = slice(max(0, click.x - thick), min(width, click.x + 1 + thick))
+            along = slice(max(0, click.y + low), max(0, min(height, click.y + high)))
+            frame[along, across] = shade
+            across = slice(max(0, click.y - thick), min(height, click.y + 1 + thick))
+            along = slice(max(0, click.x + low), max(0, min(width, click.x + high)))
+            frame[across, along] = shade
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Give a file name to write to; the file takes its place when all went well."""
+    aside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write_gif(path: Path, frames: Frames, fps: float) -> None:
+    pictures = (Image.fromarray(f).convert("P", palette=Image.Palette.ADAPTIVE) for f in frames)
+    with _aside(path) as aside:
+        next(pictures).save(
+            aside,
+            format="GIF",
+            save_all=True,
+            append_images=pictures,
+            duration=max(20, round(1000 / fps)),
+            loop=0,
+        )
+
+
+def _write_mp4(path: Path, frames: Frames, fps: float) -> None:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise UsageError(
+            f"cannot write {path}: a video needs imageio-ffmpeg (pip install imageio-ffmpeg); "
+            "or choose a name ending in .gif"
+        ) from None
+    first = next(frames)
+    with _aside(path) as aside:
+        writer = imageio_ffmpeg.write_frames(
+            str(aside),
+            (first.shape[1], first.shape[0]),
+            fps=fps,
+            macro_block_size=2,
+            output_params=["-f", "mp4"],
+        )
+        writer.send(None)
+        try:
+            writer.send(np.ascontiguousarray(first))
+            for frame in frames:
+                writer.send(np.ascontiguousarray(frame))
+        finally:
+            writer.close()
+
+
+def _write_folder(path: Path, frames: Frames, fps: float) -> None:
+    del fps
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DatasetError(f"cannot write frames to {path}: it exists and is not an empty folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        for i, frame in enumerate(frames):
+            Image.fromarray(frame).save(aside / f"{i:05d}.png")
+        if path.exists():
+            path.rmdir()
+        aside.chmod(0o755)
+        os.replace(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

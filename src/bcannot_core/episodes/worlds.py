@@ -1,0 +1,161 @@
+"""From an episode to the task it was made in, and from a task to what an episode keeps of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from bcannot_core.episodes.episode import DataRef, Episode
+from bcannot_core.errors import BcannotError, DatasetError, TaskError
+from bcannot_core.session.journal import JournalHeader
+from bcannot_core.session.protocol import Task
+from bcannot_core.session.session import Session
+from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.volumes import Contrast, Region, Volume, open_volume
+from bcannot_core.volumes.address import parse_address
+
+_REGION_OPTIONS = ("box", "axes", "flip", "step")
+_OPEN_VOLUMES = 16
+
+
+def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool = False) -> Task:
+    """Build the task of an episode.
+
+    Parameters
+    ----------
+    episode : Episode
+        Its clicks play no part.
+    volume : Volume, optional
+        What the episode looks at, where its address cannot be opened here (a volume in memory,
+        a file that moved); checked like one that is opened.
+    labels : bool
+        Whether to open the labels too, for a score or an annotator.
+
+    Raises
+    ------
+    DatasetError
+        The task is unknown, its configuration does not fit, or the data are not those that the
+        episode was made on.
+    VolumeError
+        The volume cannot be opened.
+    """
+    if episode.task != NeuronTracing.id:
+        raise DatasetError(f"an episode is of task {episode.task!r}, which cannot be replayed here")
+    data = episode.data
+    if data is None:
+        raise DatasetError(f"an episode of {episode.task} names no volume")
+    try:
+        config = TracingConfig(**{**episode.config, "variant": episode.variant})
+    except (TypeError, BcannotError) as error:
+        raise DatasetError(
+            f"an episode's configuration does not fit {episode.task}: {error}"
+        ) from error
+    if volume is None:
+        volume = open_referenced(data.volume, data.contrast)
+    else:
+        volume = volume.with_contrast(Contrast(*data.contrast))
+    check_data(data, volume)
+    truth = open_referenced(data.labels, None) if labels and data.labels is not None else None
+    try:
+        return NeuronTracing(TracingWorld(volume, data.start_zyx, truth), config)
+    except TaskError as error:
+        raise DatasetError(f"an episode does not fit its volume: {error}") from error
+
+
+def check_data(data: DataRef, volume: Volume) -> None:
+    """See that a volume is the one that a reference was made of.
+
+    Raises
+    ------
+    DatasetError
+        Voxel size or voxels differ.
+    """
+    if tuple(volume.voxel_nm) != tuple(data.voxel_nm):
+        raise DatasetError(
+            f"the voxels of {volume.address} are {volume.voxel_nm} nm, the episode was made with "
+            f"{data.voxel_nm}: open it with that voxel size"
+        )
+    if data.fingerprint and volume.fingerprint() != data.fingerprint:
+        raise DatasetError(
+            f"{volume.address} does not hold the voxels that the episode was made on "
+            f"(fingerprint {volume.fingerprint()}, not {data.fingerprint})"
+        )
+
+
+def open_referenced(address: str, contrast: tuple[float, float] | None) -> Volume:
+    """Open a volume, or labels where there is no contrast; regions share what lies below them.
+
+    A few volumes stay open in each process.
+    """
+    region = parse_address(address).region
+    below = _open_base(_without_region(address), contrast)
+    return (
+        below
+        if region is None
+        else Region(below, region.box, region.axes, region.flips, region.step)
+    )
+
+
+def _without_region(address: str) -> str:
+    if parse_address(address).region is None:
+        return address
+    location, _, options = address.rpartition("#")
+    kept = [part for part in options.split("&") if part.partition("=")[0] not in _REGION_OPTIONS]
+    return f"{location}#{'&'.join(kept)}" if kept else location
+
+
+@lru_cache(maxsize=_OPEN_VOLUMES)
+def _open_base(address: str, contrast: tuple[float, float] | None) -> Volume:
+    if contrast is None:
+        return open_volume(address, labels=True)
+    return open_volume(address, contrast=Contrast(*contrast))
+
+
+def describe_task(task: Any, meta: Mapping[str, Any] | None = None) -> JournalHeader:
+    """Return what a journal or an episode keeps of a task.
+
+    Parameters
+    ----------
+    task : Task
+        Of a session; a world with a volume is referred to by its address and fingerprint.
+    meta : mapping, optional
+        JSON values to keep.
+
+    Raises
+    ------
+    VolumeError
+        The volume cannot be read.
+    """
+    config = asdict(task.config)
+    variant = config.pop("variant")
+    world = getattr(task, "world", None)
+    data = (
+        None if world is None else refer_to(world.volume, world.start_zyx, world.labels).to_dict()
+    )
+    return JournalHeader(
+        task.id, config, data, str(variant), int(getattr(task, "seed", 0)), dict(meta or {})
+    )
+
+
+def refer_to(volume: Volume, start_zyx: tuple[float, float, float], labels: Any = None) -> DataRef:
+    """Return a reference to a start point in a volume."""
+    z, y, x = (round(c) for c in start_zyx)
+    return DataRef(
+        volume=volume.address,
+        start_zyx=(z, y, x),
+        voxel_nm=volume.voxel_nm,
+        contrast=(volume.contrast.lo, volume.contrast.hi),
+        fingerprint=volume.fingerprint(),
+        labels=getattr(labels, "address", None),
+    )
+
+
+def episode_of(session: Session, meta: Mapping[str, Any] | None = None) -> Episode:
+    """Return a session as an episode, its clicks so far included.
+
+    Raises
+    ------
+    VolumeError
+        The volume cannot be read.
+    """
+    return Episode.from_header(describe_task(session.task, meta), tuple(session.clicks))
