@@ -1,8 +1,9 @@
 """The plan of neuron tracing: a node on the neurite in every section, then Done.
 
 The plan is a function of the state. Faults behind are mended before the trace goes on; Done
-follows in the last section, or in the first one after the neurite's end. Mistakes and habits are laid over the plan; each is over after a few clicks, so that a trace always
-ends, and ends without fault.
+follows in the last section, or in the first one after the neurite's end. Mistakes and habits are
+laid over the plan; each is over after a few clicks, so that a trace always ends, and ends without
+fault.
 """
 
 from typing import NamedTuple

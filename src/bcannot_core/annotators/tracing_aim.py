@@ -14,6 +14,10 @@ _OTHER_PX = 60
 _TRIES = 16
 _PAN_INSET = 4
 _RAY_PX = 400
+_AROUND = sorted(
+    ((dy, dx) for dy in range(-3, 4) for dx in range(-3, 4)),
+    key=lambda d: (d[0] * d[0] + d[1] * d[1], d),
+)
 
 
 class TracingAim:
@@ -158,17 +162,13 @@ class TracingAim:
     def _target(self, section: int) -> Offset:
         y, x = (float(c) for c in self._path.points_yx[section])
         nearest = self._task.offset((y, x))
-        around = sorted(
-            ((dy, dx) for dy in range(-3, 4) for dx in range(-3, 4)),
-            key=lambda d: (d[0] * d[0] + d[1] * d[1], d),
-        )
-        for dy, dx in around:
+        for dy, dx in _AROUND:
             at = (nearest[0] + dy, nearest[1] + dx)
             if self._holds(section, at) and self._task.inside(at):
                 self._reachable.append(True)
                 return at
         self._reachable.append(False)
-        inside = (a for a in around if self._task.inside((nearest[0] + a[0], nearest[1] + a[1])))
+        inside = (a for a in _AROUND if self._task.inside((nearest[0] + a[0], nearest[1] + a[1])))
         dy, dx = next(inside, (0, 0))
         return nearest[0] + dy, nearest[1] + dx
 

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from bcannot_core.episodes.episode import DataRef, Episode
-from bcannot_core.errors import BcannotError, DatasetError, TaskError
+from bcannot_core.errors import BcannotError, DatasetError, TaskError, UsageError
 from bcannot_core.session.journal import JournalHeader
 from bcannot_core.session.protocol import Task
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.tasks.registry import make_task
 from bcannot_core.volumes import Contrast, Region, Volume, open_volume
 from bcannot_core.volumes.address import parse_address
 
@@ -39,11 +40,13 @@ def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool =
     VolumeError
         The volume cannot be opened.
     """
-    if episode.task != NeuronTracing.id:
-        raise DatasetError(f"an episode is of task {episode.task!r}, which cannot be replayed here")
     data = episode.data
     if data is None:
-        raise DatasetError(f"an episode of {episode.task} names no volume")
+        return _sample_task(episode)
+    if episode.task != NeuronTracing.id:
+        raise DatasetError(
+            f"an episode of {episode.task!r} names a volume, which it cannot look at"
+        )
     try:
         config = TracingConfig(**{**episode.config, "variant": episode.variant})
     except (TypeError, BcannotError) as error:
@@ -58,8 +61,18 @@ def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool =
     truth = open_referenced(data.labels, None) if labels and data.labels is not None else None
     try:
         return NeuronTracing(TracingWorld(volume, data.start_zyx, truth), config)
-    except TaskError as error:
+    except (TaskError, UsageError) as error:
         raise DatasetError(f"an episode does not fit its volume: {error}") from error
+
+
+def _sample_task(episode: Episode) -> Task:
+    """Draw the world of an episode again from its seed and configuration."""
+    try:
+        return make_task(
+            episode.task, episode.seed, **{**episode.config, "variant": episode.variant}
+        )
+    except (TypeError, UsageError, TaskError) as error:
+        raise DatasetError(f"the task of an episode cannot be made: {error}") from error
 
 
 def check_data(data: DataRef, volume: Volume) -> None:
@@ -111,8 +124,10 @@ def _open_base(address: str, contrast: tuple[float, float] | None) -> Volume:
     return open_volume(address, contrast=Contrast(*contrast))
 
 
-def describe_task(task: Any, meta: Mapping[str, Any] | None = None) -> JournalHeader:
-    """Return what a journal or an episode keeps of a task.
+def describe_task(
+    task: Any, meta: Mapping[str, Any] | None = None, *, seed: int = 0
+) -> JournalHeader:
+    """Return what a journal or an episode keeps of a task: the journal's first line.
 
     Parameters
     ----------
@@ -120,6 +135,8 @@ def describe_task(task: Any, meta: Mapping[str, Any] | None = None) -> JournalHe
         Of a session; a world with a volume is referred to by its address and fingerprint.
     meta : mapping, optional
         JSON values to keep.
+    seed : int
+        What the world was drawn with; decides it where there is no volume.
 
     Raises
     ------
@@ -132,9 +149,7 @@ def describe_task(task: Any, meta: Mapping[str, Any] | None = None) -> JournalHe
     data = (
         None if world is None else refer_to(world.volume, world.start_zyx, world.labels).to_dict()
     )
-    return JournalHeader(
-        task.id, config, data, str(variant), int(getattr(task, "seed", 0)), dict(meta or {})
-    )
+    return JournalHeader(task.id, config, data, str(variant), seed, dict(meta or {}))
 
 
 def refer_to(volume: Volume, start_zyx: tuple[float, float, float], labels: Any = None) -> DataRef:
@@ -150,12 +165,15 @@ def refer_to(volume: Volume, start_zyx: tuple[float, float, float], labels: Any 
     )
 
 
-def episode_of(session: Session, meta: Mapping[str, Any] | None = None) -> Episode:
-    """Return a session as an episode, its clicks so far included.
+def episode_of(
+    session: Session, meta: Mapping[str, Any] | None = None, *, seed: int = 0
+) -> Episode:
+    """Return a session as an episode, its clicks so far included; as :func:`describe_task`.
 
     Raises
     ------
     VolumeError
         The volume cannot be read.
     """
-    return Episode.from_header(describe_task(session.task, meta), tuple(session.clicks))
+    header = describe_task(session.task, meta, seed=seed)
+    return Episode.from_header(header, tuple(session.clicks))
