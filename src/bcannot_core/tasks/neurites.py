@@ -87,6 +87,18 @@ class NeuritePath:
         return i if 0 <= i < len(self.sections) else None
 
 
+def well_inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the part of a mask at least half as far from its border as the deepest point."""
+    depth = _depth(mask)
+    inside: NDArray[np.bool_] = depth >= _INSIDE * depth.max()
+    return inside
+
+
+def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    depth: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(mask, 1))
+    return depth[1:-1, 1:-1]
+
+
 def reference_point(
     mask: NDArray[np.bool_], previous_yx: tuple[float, float] | None
 ) -> tuple[int, int]:
@@ -95,7 +107,7 @@ def reference_point(
     Well inside means at least half as far from the border as the deepest point is. Without a
     previous point the candidate nearest to the centroid of all candidates is taken.
     """
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = _depth(mask)
     ys, xs = np.nonzero(depth >= _INSIDE * depth.max())
     if previous_yx is None:
         previous_yx = (float(ys.mean()), float(xs.mean()))

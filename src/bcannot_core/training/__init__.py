@@ -1,0 +1,1 @@
+"""Training: sample streams, the trainer, recipes."""

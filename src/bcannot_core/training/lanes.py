@@ -1,0 +1,222 @@
+"""Lanes: neurites that the glance network follows during training, on states it gets into itself.
+
+A lane walks through a block from section to section. What the network believed and where it
+clicked is its next input, so that it meets its own drifted nodes and mistakes; the ground truth of
+the neurite it began with stays the target.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.policy.config import GlanceConfig
+from bcannot_core.policy.retina import OUTSIDE_GREY, crop, normalise
+from bcannot_core.training.tissue import Block
+
+_LONGEST = 45
+_SHORTEST = 8
+_LOST = 2
+_OFF_CENTRE = 0.6
+_CARELESS = 0.04
+_CORRECTED = 0.5
+
+Yx = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the network should have said.
+
+    Attributes
+    ----------
+    mask : bool (size, size)
+        The neurite, as far as it has been followed.
+    weight : bool (size, size)
+        Where the mask counts: not on parts of the neurite that were never connected to it.
+    click_yx : tuple of int, optional
+        The reference point in the glance, None where there is none.
+    present : bool
+        Whether the neurite is in this section.
+    """
+
+    mask: NDArray[np.bool_]
+    weight: NDArray[np.bool_]
+    click_yx: Yx | None
+    present: bool
+
+
+@dataclass(frozen=True)
+class _Past:
+    z: int
+    corner_yx: Yx
+    belief: NDArray[np.float32]
+
+
+class Lane:
+    """One neurite under way.
+
+    Parameters
+    ----------
+    config : GlanceConfig
+        Size of the glance.
+    rng : numpy.random.Generator
+        Draws start points, careless clicks and lengths.
+    """
+
+    def __init__(self, config: GlanceConfig, rng: np.random.Generator) -> None:
+        self.config = config
+        self.rng = rng
+        self.block_id = -1
+
+    def start(self, block: Block, block_id: int) -> None:
+        """Begin a neurite drawn uniformly among those of a block."""
+        rng = self.rng
+        self.block, self.block_id = block, block_id
+        starts = block.starts[block.neurites[rng.integers(len(block.neurites))]]
+        self.z, self.section = starts[rng.integers(len(starts))]
+        self.tracked = {self.section}
+        self.focus = block.reference(self.z, self.section, None)
+        if rng.random() < _OFF_CENTRE:
+            self.focus = self._towards_border(self.focus)
+        self.past: list[_Past] = []
+        self.missed = self.age = 0
+        self.lasts = int(rng.integers(_SHORTEST, _LONGEST))
+
+    def _towards_border(self, point: Yx) -> Yx:
+        other, share = self._any_pixel(), self.rng.random()
+        y, x = (round(a + (b - a) * share) for a, b in zip(point, other, strict=True))
+        return (y, x) if self.block.sections[self.z, y, x] == self.section else point
+
+    def _any_pixel(self) -> Yx:
+        ys, xs = self.block.pixels(self.z, self.section)
+        i = self.rng.integers(ys.size)
+        return int(ys[i]), int(xs[i])
+
+    def inputs(self, out: NDArray[np.float32]) -> None:
+        """Write what the network sees into a zeroed (inputs, size, size) array."""
+        half, views = self.config.size // 2, self.config.views
+        y0, x0 = self.focus[0] - half, self.focus[1] - half
+        crop(self.block.grey[self.z], (x0, y0), out[0], OUTSIDE_GREY)
+        normalise(out[0])
+        for i, past in enumerate(self.past):
+            crop(self.block.grey[past.z], (x0, y0), out[1 + i], OUTSIDE_GREY)
+            normalise(out[1 + i])
+            corner = (x0 - past.corner_yx[1], y0 - past.corner_yx[0])
+            crop(past.belief, corner, out[1 + views + i], 0)
+
+    def target(self) -> Target:
+        """Return the ground truth of the present glance."""
+        size = self.config.size
+        y0, x0 = self.focus[0] - size // 2, self.focus[1] - size // 2
+        numbers = np.empty((size, size), dtype=np.float32)
+        crop(self.block.sections[self.z], (x0, y0), numbers, 0)
+        sections = numbers.astype(np.int32)
+        mask = np.isin(sections, list(self.tracked))
+        own = self.block.label_of[sections] == self.block.label_of[self.section]
+        weight = ~(own & ~mask & (sections > 0))
+        if not self.tracked:
+            return Target(mask, np.ones_like(mask), None, present=False)
+        y, x = self.block.reference(self.z, self.section, self.focus)
+        click = (y - y0, x - x0)
+        inside = 0 <= click[0] < size and 0 <= click[1] < size
+        return Target(mask, weight, click if inside else None, present=True)
+
+    def advance(
+        self, belief: NDArray[np.float32], click_yx: Yx, target: Target, guided: float = 0.0
+    ) -> bool:
+        """Take in what the network said and step on; False where the lane has ended.
+
+        A misplaced click is corrected now and then, as a person would, and stands otherwise.
+
+        Parameters
+        ----------
+        belief : float32 (size, size)
+            Probability of the neurite.
+        click_yx : tuple of int
+            Where the network clicks, in the glance.
+        target : Target
+            What :meth:`target` returned for this section.
+        guided : float
+            Share of sections in which the ground truth takes the network's place, as in the
+            first updates, when the network knows nothing yet.
+        """
+        if not self.tracked:
+            return False
+        hit = bool(target.mask[click_yx])
+        help_share = max(guided, 0.0 if hit else _CORRECTED)
+        if target.click_yx is not None and self.rng.random() < help_share:
+            belief, click_yx = target.mask.astype(np.float32), target.click_yx
+        half = self.config.size // 2
+        corner = (self.focus[0] - half, self.focus[1] - half)
+        click = self._clicked((corner[0] + click_yx[0], corner[1] + click_yx[1]))
+        self.past = [_Past(self.z, corner, belief), *self.past[: self.config.views - 1]]
+        self.age += 1
+        if self.z + 1 >= len(self.block.grey) or self.age >= self.lasts or self.missed > _LOST:
+            return False
+        self._step()
+        self.focus = click
+        return True
+
+    def _clicked(self, click: Yx) -> Yx:
+        """Count misses; now and then click carelessly, anywhere in the cross-section."""
+        height, width = self.block.grey.shape[1:]
+        click = (min(max(click[0], 0), height - 1), min(max(click[1], 0), width - 1))
+        if self.rng.random() < _CARELESS:
+            careless = self._any_pixel()
+            reach = self.config.size // 2 - 8
+            if max(abs(careless[0] - self.focus[0]), abs(careless[1] - self.focus[1])) < reach:
+                click = careless
+        hit = int(self.block.sections[self.z, click[0], click[1]])
+        if hit in self.tracked:
+            self.missed, self.section = 0, hit
+        else:
+            self.missed += 1
+        return click
+
+    def _step(self) -> None:
+        followers = self.block.followers
+        reached = {f for s in self.tracked for f, _ in followers.get(s, ())}
+        own = followers.get(self.section, ())
+        self.z += 1
+        self.tracked = reached
+        if own:
+            self.section = max(own, key=lambda link: link[1])[0]
+        elif reached:
+            self.section = max(reached, key=lambda s: int(self.block.area_of[s]))
+
+    # -- kept in checkpoints -----------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the lane as plain values and arrays."""
+        values = {
+            "block_id": self.block_id,
+            "z": self.z,
+            "section": self.section,
+            "tracked": sorted(self.tracked),
+            "focus": list(self.focus),
+            "counts": [self.missed, self.age, self.lasts],
+            "past": [[p.z, *p.corner_yx] for p in self.past],
+            "rng": self.rng.bit_generator.state,
+        }
+        beliefs = [p.belief for p in self.past]
+        return values, {
+            "beliefs": np.stack(beliefs) if beliefs else np.zeros((0, 1, 1), np.float32)
+        }
+
+    def restore(
+        self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], block: Block
+    ) -> None:
+        """Continue from what :meth:`state` returned."""
+        self.block, self.block_id = block, int(values["block_id"])
+        self.z, self.section = int(values["z"]), int(values["section"])
+        self.tracked = set(values["tracked"])
+        self.focus = (values["focus"][0], values["focus"][1])
+        self.missed, self.age, self.lasts = values["counts"]
+        self.past = [
+            _Past(z, (y, x), belief)
+            for (z, y, x), belief in zip(values["past"], arrays["beliefs"], strict=True)
+        ]
+        self.rng.bit_generator.state = values["rng"]

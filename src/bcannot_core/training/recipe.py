@@ -1,0 +1,172 @@
+"""Recipes: what a training run does, as frozen dataclasses saved with the run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from bcannot_core.errors import UsageError
+from bcannot_core.policy.config import PolicyConfig
+from bcannot_core.training.tissue import Augmentation
+
+
+@dataclass(frozen=True)
+class OptimizerRecipe:
+    """AdamW with a linear warm-up and a cosine decay.
+
+    Attributes
+    ----------
+    rate : float
+        Learning rate at its highest.
+    decay : float
+        Weight decay of matrices and kernels.
+    warm_up : int
+        Updates of warm-up.
+    clip : float
+        Largest norm of the gradient.
+    average : float
+        Decay of the running average of the weights, which is what is saved.
+    """
+
+    rate: float = 1.2e-3
+    decay: float = 0.02
+    warm_up: int = 50
+    clip: float = 1.0
+    average: float = 0.998
+
+
+@dataclass(frozen=True)
+class GlanceRecipe:
+    """First stage: the glance network follows neurites in augmented blocks.
+
+    Attributes
+    ----------
+    updates : int
+        Optimizer updates; 0 skips the stage.
+    lanes : int
+        Neurites followed at the same time, the batch size.
+    pool : int
+        Blocks in use.
+    refresh : int
+        Updates after which one block is replaced.
+    """
+
+    updates: int = 20_000
+    lanes: int = 32
+    pool: int = 14
+    refresh: int = 8
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class StepsRecipe:
+    """Second stage: the transformer learns the sessions' clicks.
+
+    Attributes
+    ----------
+    updates : int
+        Optimizer updates; 0 skips the stage.
+    episodes : int
+        How many episodes are rendered, at most.
+    windows : int
+        Windows in a batch.
+    """
+
+    updates: int = 1_500
+    episodes: int = 300
+    windows: int = 8
+    optimizer: OptimizerRecipe = field(
+        default_factory=lambda: OptimizerRecipe(rate=1e-3, average=0.99)
+    )
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """A whole training run.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of everything drawn.
+    policy : PolicyConfig
+        What is trained.
+    glance, steps : recipe
+        The two stages.
+    save_every : float
+        Minutes between checkpoints.
+    """
+
+    seed: int = 0
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    glance: GlanceRecipe = field(default_factory=GlanceRecipe)
+    steps: StepsRecipe = field(default_factory=StepsRecipe)
+    save_every: float = 3.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, to be read by :meth:`from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TrainRecipe":
+        """Build a recipe from plain values; what is left out keeps its default.
+
+        Raises
+        ------
+        UsageError
+            A name is unknown or a value of the wrong type.
+        """
+        recipe: TrainRecipe = _build(cls, values, "recipe")
+        return recipe
+
+
+def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where} is {values!r}: give an object with named values")
+    hints = get_type_hints(kind)
+    unknown = set(values) - {f.name for f in fields(kind)}
+    if unknown:
+        known = ", ".join(f.name for f in fields(kind))
+        raise UsageError(f"{where} does not know {sorted(unknown)[0]!r}: choose from {known}")
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if is_dataclass(hint):
+            built[name] = _build(hint, value, f"{where}.{name}")
+        elif isinstance(value, list | tuple):
+            built[name] = tuple(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            built[name] = hint(value)
+        else:
+            raise UsageError(f"{where}.{name} is {value!r}: give a number that is not negative")
+    return kind(**built)
+
+
+def presets() -> dict[str, Path]:
+    """Return the recipes that come with the package, by name."""
+    folder = Path(str(resources.files("bcannot_core"))) / "data" / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.json"))}
+
+
+def load_recipe(name: str | Path) -> TrainRecipe:
+    """Read a recipe by preset name or from a JSON file.
+
+    Raises
+    ------
+    UsageError
+        There is no such recipe, or it is not readable.
+    """
+    known = presets()
+    path = known.get(str(name), Path(name))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(known) or "none"
+        raise UsageError(
+            f"there is no recipe {str(name)!r}: give a JSON file or one of {names}"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
+    return TrainRecipe.from_json(values)
