@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image, Points, Vectors
 from napari.layers.base import ActionType
 from napari.utils.colormaps import Colormap
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_bcannot.nodes import diff_rows, nodes_to_rows, rows_to_edges
@@ -77,6 +78,7 @@ class TraceBinding:
             "scale": placement.scale,
             "translate": placement.translate,
             "units": placement.units,
+            "axis_labels": ("z", "y", "x"),
         }
         self.heat = _heat_layer(name, place)
         self.edges = Vectors(
@@ -90,6 +92,9 @@ class TraceBinding:
         )  # fmt: skip
         for layer in self.layers:
             viewer.add_layer(layer)
+        self.points.bind_key("Control-V", _refuse_paste, overwrite=True)
+        for key in ("Delete", "Backspace"):
+            self.points.bind_key(key, self._remove, overwrite=True)
         self.points.events.data.connect(self._on_data)
         viewer.dims.events.current_step.connect(self._on_step)
         self.take_mouse()
@@ -111,6 +116,13 @@ class TraceBinding:
         if event.action in EDITED:
             # napari still uses the layer after this event: look at it when all is quiet
             QTimer.singleShot(0, self._settle)
+
+    def _remove(self, points: Points) -> None:
+        """Remove the selected nodes; the one of this section where none is selected."""
+        if not points.selected_data:
+            z = self._section_in_view()
+            points.selected_data = set(np.flatnonzero(np.rint(points.data[:, 0]) == z).tolist())
+        points.remove_selected()
 
     def _settle(self) -> None:
         self.refresh()
@@ -209,7 +221,14 @@ class TraceBinding:
         for layer in gone:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+        for key in ("Control-V", "Delete", "Backspace"):
+            self.points.bind_key(key, None)
         self.points.mode = "pan_zoom"
+
+
+def _refuse_paste(points: Points) -> None:
+    """Keep napari's paste from adding nodes without an event, or failing (0.9.2 does both)."""
+    show_info("A section has one node: click to place it instead of pasting.")
 
 
 def _heat_layer(name: str, place: dict[str, Any]) -> Image:

@@ -57,6 +57,7 @@ class Snapshot:
     sections: int = 0
     z: int | None = None
     nodes: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    start_zyx: tuple[float, float, float] | None = None
     can_undo: bool = False
     can_redo: bool = False
     confidence: float | None = None
@@ -153,6 +154,7 @@ class TraceController:
             sections=trace.sections,
             z=trace.z,
             nodes=trace.nodes,
+            start_zyx=trace.start_zyx,
             can_undo=trace.can_undo,
             can_redo=trace.can_redo,
             confidence=confidence,

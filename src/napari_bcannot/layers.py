@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 
 NM = ("nm", "nm", "nm")
+AXES = ("z", "y", "x")
 RETRY_S = 10.0
 """After a failed read nothing is asked of the server for so long: the window stays usable."""
 PATH_COLOUR = "#59c7ff"
@@ -108,6 +109,7 @@ def volume_layer(volume: Volume, name: str | None = None) -> LayerData:
         "name": name or _short_name(volume.address),
         "scale": finest.voxel_nm,
         "units": NM,
+        "axis_labels": AXES,
         "metadata": {VOLUME_KEY: volume, "address": volume.address},
     }
     levels = _levels(volume)
@@ -148,7 +150,7 @@ def trace_layers(
         A column a feature, one value a node.
     """
     size = 110.0 / max(voxel_nm[1:])
-    place = {"scale": voxel_nm, "units": NM}
+    place = {"scale": voxel_nm, "units": NM, "axis_labels": AXES}
     path = {
         "name": f"{name} path", "edge_color": PATH_COLOUR, "edge_width": size / 6,
         "vector_style": "line", "opacity": 0.8, **place,

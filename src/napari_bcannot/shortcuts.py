@@ -13,25 +13,26 @@ class Shortcut:
     key: str
     label: str
     """The key as people read it."""
+    does: str
+    """What it does, in a word or two."""
 
 
 SHORTCUTS = (
-    Shortcut("next_section", ".", "."),
-    Shortcut("previous_section", ",", ","),
-    Shortcut("done", "Shift-D", "Shift+D"),
-    Shortcut("toggle", "K", "K"),
-    Shortcut("step", "J", "J"),
-    Shortcut("undo", "Control-Z", "Ctrl+Z"),
-    Shortcut("redo", "Control-Shift-Z", "Ctrl+Shift+Z"),
+    Shortcut("next_section", ".", ".", "+z"),
+    Shortcut("previous_section", ",", ",", "−z"),
+    Shortcut("done", "Shift-D", "Shift+D", "Done"),
+    Shortcut("toggle", "K", "K", "Start / Pause"),
+    Shortcut("step", "J", "J", "Step"),
+    Shortcut("undo", "Control-Z", "Ctrl+Z", "Undo"),
+    Shortcut("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo"),
 )
 
 LABELS = {shortcut.command: shortcut.label for shortcut in SHORTCUTS}
 
 HELP = (
-    f"Keys: {LABELS['next_section']} +z, {LABELS['previous_section']} −z, "
-    f"{LABELS['done']} Done, {LABELS['toggle']} Start/Pause, {LABELS['step']} Step, "
-    f"{LABELS['undo']} Undo, {LABELS['redo']} Redo. "
-    "Click to place the section's node, drag to move it, Delete to remove it."
+    "Click in the image to place the section's node, click again to move it, press Delete to "
+    "remove it.<br>"
+    + " &nbsp; ".join(f"<b>{shortcut.label}</b> {shortcut.does}" for shortcut in SHORTCUTS)
 )
 
 

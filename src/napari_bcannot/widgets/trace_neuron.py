@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from bcannot_core.errors import BcannotError
@@ -315,8 +315,13 @@ class TraceNeuronWidget(QWidget):
             self.controller.pause()
             self.binding.close()
             self.binding = None
-            show_warning("The trace's layer was removed. Press Start to bring it back and go on.")
+            # a viewer that closes removes its layers first: then there is nobody to tell
+            QTimer.singleShot(0, self._tell_removed)
         self._list_volumes()
+
+    def _tell_removed(self) -> None:
+        if not self._closed and self.controller.trace is not None:
+            show_warning("The trace's layer was removed. Press Start to bring it back and go on.")
 
     # -------------------------------------------------------------------------------- end
     def _bind(self) -> None:

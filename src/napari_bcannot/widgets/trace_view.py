@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -69,9 +68,7 @@ class TraceView(QWidget):
         self.direction.addItem("up (+z)", 1)
         self.direction.addItem("down (−z)", -1)
         self.policy = _combo("Which policy traces: the shipped one, or a folder with a checkpoint")
-        self.policy_folder = QToolButton()
-        self.policy_folder.setText("Folder…")
-        self.policy_folder.setToolTip("Use a policy of your own: choose its checkpoint folder")
+        self.policy_folder = _small("Folder…", "Use a policy of your own: choose its folder")
         self.pick = QPushButton("Pick start point")
         self.pick.setCheckable(True)
         self.pick.setToolTip(
@@ -96,9 +93,7 @@ class TraceView(QWidget):
         self.heatmap.setToolTip("Where the policy considered clicking, over the image")
         self.record = QCheckBox("Record session")
         self.record.setToolTip(RECORD_TIP)
-        self.record_folder = QToolButton()
-        self.record_folder.setText("Folder…")
-        self.record_folder.setToolTip("Where journals are written")
+        self.record_folder = _small("Folder…", "Choose where journals are written")
         self.save = _button("Save SWC…", "Write the trace as an SWC file, in nanometres")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
@@ -111,7 +106,7 @@ class TraceView(QWidget):
         self.status.setMinimumHeight(self.status.fontMetrics().lineSpacing() * 2)
         self.help = QLabel(HELP)
         self.help.setWordWrap(True)
-        self.help.setStyleSheet("color: gray; font-size: 11px")
+        self.help.setStyleSheet("color: #9aa0a8; font-size: 11px")
 
     # ---------------------------------------------------------------------------- layout
     def _setup_box(self) -> QGroupBox:
@@ -167,6 +162,9 @@ class TraceView(QWidget):
         for field in (self.volume, *self.voxel, self.nm_per_px, self.sections, self.direction):
             field.setEnabled(not snapshot.running)
         self.status.setText(snapshot.text)
+        if snapshot.start_zyx is not None:
+            z, y, x = snapshot.start_zyx
+            self.start_point.setText(f"z {z:g}, y {y:g}, x {x:g}")
         self.progress.setRange(0, max(1, snapshot.sections))
         self.progress.setValue(snapshot.section if active else 0)
         self.progress.setFormat(
@@ -183,6 +181,7 @@ def _combo(tip: str) -> QComboBox:
     combo = QComboBox()
     combo.setToolTip(tip)
     combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return combo
 
@@ -195,6 +194,7 @@ def _spin(tip: str, low: float, high: float, value: float) -> QDoubleSpinBox:
     spin.setToolTip(tip)
     spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     spin.setKeyboardTracking(False)
+    spin.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return spin
 
 
@@ -205,11 +205,18 @@ def _button(text: str, tip: str) -> QPushButton:
     return button
 
 
+def _small(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+    return button
+
+
 def _row(*widgets: QWidget) -> QWidget:
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(4)
     for widget in widgets:
-        layout.addWidget(widget, 1 if not isinstance(widget, QToolButton) else 0)
+        layout.addWidget(widget, 0 if isinstance(widget, QPushButton) else 1)
     return row
