@@ -61,7 +61,7 @@ class Glimpse:
         return x + self.origin_xy[0], y + self.origin_xy[1]
 
 
-@dataclass
+@dataclass(eq=False)
 class View:
     """A view as it was first seen, its glimpse, and the last click on it."""
 
