@@ -17,20 +17,6 @@ from bcannot_core.errors import BcannotError, UsageError
 COMMANDS = [module.NAME for module in app.COMMANDS]
 
 
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*argv: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in argv])
-        said = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, said.out, said.err
-
-    return call
-
-
 def process(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bcannot_core.cli", *argv]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)

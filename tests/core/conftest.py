@@ -1,0 +1,68 @@
+"""Fixtures of the core's tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bcannot_core.cli import main
+
+CommandLine = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*argv: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in argv])
+        said = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, said.out, said.err
+
+    return call
+
+
+def labelled_arrays(
+    shape: tuple[int, int, int] = (24, 96, 96), seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Four straight neurites with dark borders, as grey values and labels."""
+    depth, height, width = shape
+    section = np.ones((height, width), np.uint32)
+    section[: height // 2, width // 2 :] = 2
+    section[height // 2 :, : width // 2] = 3
+    section[height // 2 :, width // 2 :] = 4
+    seg = np.repeat(section[None], depth, 0)
+    noise = np.random.default_rng(seed).integers(0, 20, shape, dtype=np.uint8)
+    em = np.uint8(150) + noise
+    em[:, height // 2 - 2 : height // 2 + 2] = 40
+    em[:, :, width // 2 - 2 : width // 2 + 2] = 40
+    return em, seg
+
+
+@pytest.fixture(scope="session")
+def labelled_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small volume file with ``em``, ``seg`` and ``voxel_nm``."""
+    path = tmp_path_factory.mktemp("volume") / "labelled.npz"
+    em, seg = labelled_arrays()
+    np.savez(path, em=em, seg=seg, voxel_nm=np.array([30.0, 10.0, 10.0]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained policy, the smallest that fits the screen."""
+    import torch
+
+    from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+    from bcannot_core.policy.network import PolicyNet
+    from bcannot_core.policy.policy import Policy
+
+    torch.manual_seed(0)
+    glance = GlanceConfig(size=64, channels=(8, 16, 16))
+    config = PolicyConfig(width=32, layers=1, heads=2, glance=glance)
+    folder = tmp_path_factory.mktemp("policies") / "untrained"
+    Policy(PolicyNet(config), device="cpu").save(folder, card="# untrained\n")
+    return folder
