@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
+from bcannot_core.volumes.address import add_options
 from bcannot_core.volumes.base import Box, ScaleInfo, Shape, Source
 from bcannot_core.volumes.contrast import Contrast
 from bcannot_core.volumes.lazy import ArraySource
@@ -120,4 +121,4 @@ def region_address(address: str, region: RegionMap) -> str:
         options.append(f"flip={','.join(str(int(flip)) for flip in region.flips)}")
     if region.step != (1, 1, 1):
         options.append(f"step={','.join(map(str, region.step))}")
-    return f"{address}{'&' if '#' in address else '#'}{'&'.join(options)}"
+    return add_options(address, options)
