@@ -101,12 +101,11 @@ def open_referenced(address: str, contrast: tuple[float, float] | None) -> Volum
     A few volumes stay open in each process.
     """
     region = parse_address(address).region
-    below = _open_base(_without_region(address), contrast)
-    return (
-        below
-        if region is None
-        else Region(below, region.box, region.axes, region.flips, region.step)
-    )
+    base = _without_region(address)
+    below = _open_base(base, labels=True) if contrast is None else _open_grey(base, contrast)
+    if region is None:
+        return below
+    return Region(below, region.box, region.axes, region.flips, region.step)
 
 
 def _without_region(address: str) -> str:
@@ -118,10 +117,14 @@ def _without_region(address: str) -> str:
 
 
 @lru_cache(maxsize=_OPEN_VOLUMES)
-def _open_base(address: str, contrast: tuple[float, float] | None) -> Volume:
-    if contrast is None:
-        return open_volume(address, labels=True)
-    return open_volume(address, contrast=Contrast(*contrast))
+def _open_base(address: str, labels: bool) -> Volume:
+    return open_volume(address, labels=labels)
+
+
+@lru_cache(maxsize=_OPEN_VOLUMES)
+def _open_grey(address: str, contrast: tuple[float, float]) -> Volume:
+    volume, wanted = _open_base(address, labels=False), Contrast(*contrast)
+    return volume if volume.contrast == wanted else volume.with_contrast(wanted)
 
 
 def describe_task(
