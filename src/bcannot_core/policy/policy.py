@@ -12,13 +12,10 @@ from torch import Tensor
 
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.policy.checkpoint import load_checkpoint, resolve_policy, save_checkpoint
-from bcannot_core.policy.glance import GlanceNet, click_log_prob
+from bcannot_core.policy.eye import Eye, Frame, Sight
 from bcannot_core.policy.model import CELL, ClickLogits, StepInputs, grid_shape
 from bcannot_core.policy.network import PolicyNet
-from bcannot_core.policy.retina import Glimpse, Retina, View, coarse_frame, glance_inputs
 from bcannot_core.policy.stream import TransformerStream
-
-Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Policy:
 
     def reset(self) -> None:
         """Forget the session; the next frame begins a new one."""
-        self.retina = Retina(self.config)
+        self._eye = Eye(self.net.glance, self.config, self.device)
         self._stream = TransformerStream(self.net.steps)
         self._frame: Frame | None = None
         self._awaits_click = False
@@ -161,9 +158,7 @@ class Policy:
         if not (0 <= click[0] < width and 0 <= click[1] < height):
             raise ClickError(f"the click {click} lies outside the frame of {width} × {height} px")
         self._look(frame)
-        self._commit((int(click[0]), int(click[1])))
-        if trusted and self.retina.disputed_here():
-            self._believe_click(self.retina.views[0])
+        self._commit((int(click[0]), int(click[1])), trusted=trusted)
 
     def heatmap(self) -> NDArray[np.float32]:
         """Return the probability of the next click, (height, width), sum 1, for the last frame.
@@ -179,9 +174,9 @@ class Policy:
         cells = torch.softmax(self._logits.pointer.flatten(), 0).view(rows, columns).cpu().numpy()
         spread = np.repeat(np.repeat(cells, CELL, 0), CELL, 1)[:height, :width]
         heat += (1 - gate) * spread / max(float(spread.sum()), 1e-9)
-        glimpse = self.retina.views[0].glimpse
+        glimpse = self._eye.glimpse
         if glimpse is not None:
-            x, y = self.retina.to_frame(glimpse.origin_xy)
+            x, y = self._eye.retina.to_frame(glimpse.origin_xy)
             _add_window(heat, np.float32(gate) * np.exp(glimpse.heat), (x, y))
         return heat
 
@@ -191,43 +186,24 @@ class Policy:
         """Bring retina, glance and transformer up to a frame, once."""
         if self._awaits_click and self._frame is not None and np.array_equal(frame, self._frame):
             return
-        arrived = self.retina.see(frame)
-        if arrived:
-            if self.retina.disputed():
-                self._believe_click(self.retina.views[1])
-            inputs, origin = self.retina.glance()
-            self.retina.views[0].glimpse = self._glimpse(inputs, origin)
+        sight = self._eye.look(frame)
         self._frame = frame.copy()
         self._awaits_click = True
-        self._logits = self._stream.look(self._step_inputs(frame, arrived=arrived))
+        self._logits = self._stream.look(self._step_inputs(sight))
 
-    def _commit(self, click: tuple[int, int]) -> None:
+    def _commit(self, click: tuple[int, int], *, trusted: bool = False) -> None:
         width, height = self.config.frame_wh
-        self.retina.click(click)
+        self._eye.click(click, trusted=trusted)
         scaled = torch.tensor([[click[0] / width, click[1] / height]], device=self.device)
         self._stream.click(scaled)
         self._awaits_click = False
 
-    def _believe_click(self, view: View) -> None:
-        """Look at a view anew, with the click on it as the only evidence of the object."""
-        if view.click is not None:
-            inputs, origin = glance_inputs([view], view.click, self.config)
-            view.glimpse = self._glimpse(inputs, origin)
-            del self.retina.views[self.retina.views.index(view) + 1 :]
-
-    def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
-        return run_glance(self.net.glance, [inputs], [origin], self.device)[0]
-
-    def _step_inputs(self, frame: Frame, *, arrived: bool) -> StepInputs:
-        glimpse = self.retina.views[0].glimpse
-        features = (
-            glimpse.features if glimpse else np.zeros(self.config.glance.channels[2], np.float32)
-        )
+    def _step_inputs(self, sight: Sight) -> StepInputs:
         return StepInputs(
-            coarse=self._picture(coarse_frame(frame, self.config.coarse)),
-            patch=self._picture(self.retina.patch(frame)),
-            features=self._tensor(features),
-            summary=self._tensor(self.retina.summary(arrived=arrived)),
+            coarse=self._picture(sight.coarse),
+            patch=self._picture(sight.patch),
+            features=self._tensor(sight.features),
+            summary=self._tensor(sight.summary),
             clicks=torch.zeros(1, 1, 2, device=self.device),
         )
 
@@ -245,12 +221,12 @@ class Policy:
     def _choose(self) -> Proposal:
         assert self._logits is not None
         gate = self._gate()
-        glimpse = self.retina.views[0].glimpse
+        glimpse = self._eye.glimpse
         draw = self._generator.random() if self.temperature > 0 else 0.5
         if glimpse is not None and draw < gate:
             point = self._pick(glimpse.heat)
             place = (point[0] + glimpse.origin_xy[0], point[1] + glimpse.origin_xy[1])
-            x, y = self.retina.to_frame(place)
+            x, y = self._eye.retina.to_frame(place)
             cx, cy, width, height = self.config.canvas_xywh
             x, y = min(max(x, cx), cx + width - 1), min(max(y, cy), cy + height - 1)
             sure = gate * glimpse.present * glimpse.at(glimpse.belief, place, 0.0)
@@ -271,26 +247,6 @@ class Policy:
             index = int(log_prob.argmax())
         y, x = divmod(index, log_prob.shape[1])
         return x, y
-
-
-def run_glance(
-    net: GlanceNet,
-    inputs: list[NDArray[np.float32]],
-    origins: list[tuple[int, int]],
-    device: torch.device,
-) -> list[Glimpse]:
-    """Run the glance network on a batch of glances."""
-    batch = torch.from_numpy(np.stack(inputs)).to(device)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        output = net(batch.contiguous(memory_format=torch.channels_last))
-    heat = click_log_prob(output).cpu().numpy()
-    belief = torch.sigmoid(output.belief).cpu().numpy()
-    present = torch.sigmoid(output.present).cpu().numpy()
-    features = output.features.float().cpu().numpy()
-    return [
-        Glimpse(origin, belief[i], heat[i], float(present[i]), features[i])
-        for i, origin in enumerate(origins)
-    ]
 
 
 def _add_window(

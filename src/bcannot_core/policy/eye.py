@@ -1,0 +1,107 @@
+"""The eye: retina and glance network together, from frames to what the transformer is told."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bcannot_core.policy.config import PolicyConfig
+from bcannot_core.policy.glance import GlanceNet, click_log_prob
+from bcannot_core.policy.retina import Glimpse, Retina, View, coarse_frame, glance_inputs
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is passed on of one frame.
+
+    Attributes
+    ----------
+    coarse : uint8 (h, w, 3)
+        The frame at reduced resolution.
+    patch : uint8 (p, p, 3)
+        The surroundings of the last click in full colour.
+    features : float32 (c,)
+        The glimpse's pooled features.
+    summary : float32 (s,)
+        Plain figures about the glimpse and the last click.
+    """
+
+    coarse: Frame
+    patch: Frame
+    features: NDArray[np.float32]
+    summary: NDArray[np.float32]
+
+
+class Eye:
+    """Looks at the frames of one session.
+
+    Parameters
+    ----------
+    glance : GlanceNet
+        In evaluation mode.
+    config : PolicyConfig
+        The policy's.
+    device : torch.device
+        Where the network is.
+    """
+
+    def __init__(self, glance: GlanceNet, config: PolicyConfig, device: torch.device) -> None:
+        self.net, self.config, self.device = glance, config, device
+        self.retina = Retina(config)
+
+    def look(self, frame: Frame) -> Sight:
+        """Take in a frame.
+
+        Raises
+        ------
+        CheckpointError
+            The frame has another size than the policy was made for.
+        """
+        retina = self.retina
+        arrived = retina.see(frame)
+        if arrived:
+            if retina.disputed():
+                self._believe_click(retina.views[1])
+            inputs, origin = retina.glance()
+            retina.views[0].glimpse = self._glimpse(inputs, origin)
+        glimpse = retina.views[0].glimpse
+        width = self.config.glance.channels[2]
+        return Sight(
+            coarse=coarse_frame(frame, self.config.coarse),
+            patch=retina.patch(frame),
+            features=glimpse.features if glimpse else np.zeros(width, dtype=np.float32),
+            summary=retina.summary(arrived=arrived),
+        )
+
+    def click(self, click_xy: tuple[int, int], *, trusted: bool = False) -> None:
+        """Take in a click on the frame last looked at; follow it in any case where trusted."""
+        self.retina.click(click_xy)
+        if trusted and self.retina.disputed_here():
+            self._believe_click(self.retina.views[0])
+
+    @property
+    def glimpse(self) -> Glimpse | None:
+        """The glimpse of the present view."""
+        return self.retina.views[0].glimpse if self.retina.views else None
+
+    def _believe_click(self, view: View) -> None:
+        """Look at a view anew, with the click on it as the only evidence of the object."""
+        if view.click is not None:
+            inputs, origin = glance_inputs([view], view.click, self.config)
+            view.glimpse = self._glimpse(inputs, origin)
+            del self.retina.views[self.retina.views.index(view) + 1 :]
+
+    def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
+        batch = torch.from_numpy(inputs)[None].to(self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
+            output = self.net(batch.contiguous(memory_format=torch.channels_last))
+        return Glimpse(
+            origin,
+            torch.sigmoid(output.belief)[0].cpu().numpy(),
+            click_log_prob(output)[0].cpu().numpy(),
+            float(torch.sigmoid(output.present)[0]),
+            output.features[0].float().cpu().numpy(),
+        )

@@ -1,0 +1,105 @@
+"""Episodes rendered for the second stage: what the transformer is told at every step."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.replay import replay
+from bcannot_core.policy.checkpoint import load_checkpoint
+from bcannot_core.policy.eye import Eye
+from bcannot_core.policy.network import PolicyNet
+
+
+@dataclass(frozen=True)
+class RenderedEpisode:
+    """One episode as arrays over its steps.
+
+    Attributes
+    ----------
+    coarse, patch : uint8 (t, h, w, 3)
+        Pictures.
+    features, summary : float16, float32 (t, n)
+        The glimpses.
+    clicks : int32 (t, 2)
+        (x, y) in frame pixels.
+    near : bool (t,)
+        Whether the click was a placement within the glance.
+    actions : tuple of str
+        What each click did.
+    """
+
+    coarse: NDArray[np.uint8]
+    patch: NDArray[np.uint8]
+    features: NDArray[np.float16]
+    summary: NDArray[np.float32]
+    clicks: NDArray[np.int32]
+    near: NDArray[np.bool_]
+    actions: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEpisode:
+    """Replay an episode under the eyes of a policy that does not act."""
+    eye = Eye(net.glance, net.config, device)
+    sights, clicks, near, actions = [], [], [], []
+    for frame, click, outcome in replay(episode):
+        sights.append(eye.look(frame))
+        point = (click.x, click.y)
+        near.append(outcome.action == "place" and _within_glance(eye, point))
+        eye.click(point)
+        clicks.append(point)
+        actions.append(outcome.action)
+    return RenderedEpisode(
+        np.stack([s.coarse for s in sights]),
+        np.stack([s.patch for s in sights]),
+        np.stack([s.features for s in sights]).astype(np.float16),
+        np.stack([s.summary for s in sights]),
+        np.array(clicks, dtype=np.int32),
+        np.array(near),
+        tuple(actions),
+    )
+
+
+def _within_glance(eye: Eye, click_xy: tuple[int, int]) -> bool:
+    if eye.glimpse is None:
+        return False
+    x, y = eye.retina.to_frame(eye.glimpse.origin_xy)
+    size = eye.config.glance.size
+    return 0 <= click_xy[0] - x < size and 0 <= click_xy[1] - y < size
+
+
+_nets: list[PolicyNet] = []
+
+
+def _load(folder: Path) -> None:
+    """Keep the network in this worker process."""
+    torch.set_num_threads(1)
+    _nets[:] = [load_checkpoint(folder).eval().requires_grad_(False)]
+
+
+def _in_worker(episode: Episode) -> RenderedEpisode:
+    return render(episode, _nets[0], torch.device("cpu"))
+
+
+def render_all(
+    episodes: Sequence[Episode], net: PolicyNet, folder: Path | None, workers: int
+) -> Iterator[RenderedEpisode]:
+    """Render episodes in order, by workers that read the network from a folder, or here."""
+    if workers < 2 or folder is None:
+        device = next(net.parameters()).device
+        net.eval()
+        for episode in episodes:
+            yield render(episode, net, device)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_load, initargs=(folder,)) as pool:
+        yield from pool.map(_in_worker, episodes, chunksize=4)
