@@ -7,7 +7,10 @@ EXAMPLE = "bcannot policies"
 
 
 def command(json_file: JsonOption = None) -> None:
-    """List the policies by name: those that come with the package, and the user's own."""
+    """List the policies that have a name.
+
+    Those that come with the package, and the user's own.
+    """
     from bcannot_core.policy.checkpoint import policy_folders, read_config, user_policies
 
     entries = []

@@ -24,7 +24,10 @@ def command(
         str | None, typer.Option(help="Where the volume is now, if it has moved.")
     ] = None,
 ) -> None:
-    """Replay an episode, frame by frame as it was, into a picture or video."""
+    """Draw a recorded session, frame by frame.
+
+    The frames are made again from the clicks, exactly as they were seen.
+    """
     from bcannot_core.episodes.dataset import open_dataset
     from bcannot_core.episodes.export import export_episode
     from bcannot_core.episodes.replay import episode_from_journal

@@ -9,7 +9,10 @@ EXAMPLE = "bcannot tasks"
 
 
 def command(json_file: JsonOption = None) -> None:
-    """List the tasks, those of other packages included."""
+    """List the tasks.
+
+    Other packages can add theirs by the entry point group bcannot.tasks.
+    """
     from bcannot_core.tasks.registry import list_tasks, task_class
 
     entries = []

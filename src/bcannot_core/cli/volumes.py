@@ -19,7 +19,10 @@ def command(
     labels: Annotated[bool, typer.Option("--labels", help="Open it as labels.")] = False,
     json_file: JsonOption = None,
 ) -> None:
-    """List the public volumes, or show what an address holds."""
+    """List public volumes, or describe one.
+
+    With an address: shape, type, voxel size and resolution levels.
+    """
     if address is None:
         _list(json_file)
     else:

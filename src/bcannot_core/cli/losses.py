@@ -1,0 +1,49 @@
+"""The progress of a training run: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import typer
+
+from bcannot_core.cli.common import figure, progress
+
+LINE_EVERY_S = 30.0
+
+
+class LossLine:
+    """Shows the losses of updates as they come.
+
+    Parameters
+    ----------
+    updates : int
+        Updates of the whole run.
+    """
+
+    def __init__(self, updates: int) -> None:
+        self._updates = updates
+        self._stack = ExitStack()
+        self._said = 0.0
+
+    def __enter__(self) -> Self:
+        self._advance = self._stack.enter_context(progress("training", self._updates))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Take the losses of one update."""
+        self._advance(1)
+        if sys.stderr.isatty() or time.monotonic() - self._said < LINE_EVERY_S:
+            return
+        self._said = time.monotonic()
+        typer.echo("  ".join(f"{key} {figure(value)}" for key, value in entry.items()), err=True)
