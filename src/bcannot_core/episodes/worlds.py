@@ -1,7 +1,7 @@
 """From an episode to the task it was made in, and from a task to what an episode keeps of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from bcannot_core.session.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
 from bcannot_core.tasks.registry import make_task
 from bcannot_core.volumes import Contrast, Region, Volume, open_volume
-from bcannot_core.volumes.address import parse_address
+from bcannot_core.volumes.address import Address, parse_address
 
 _REGION_OPTIONS = ("box", "axes", "flip", "step")
 _OPEN_VOLUMES = 16
@@ -54,11 +54,11 @@ def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool =
             f"an episode's configuration does not fit {episode.task}: {error}"
         ) from error
     if volume is None:
-        volume = open_referenced(data.volume, data.contrast)
+        volume = open_shared(data.volume, contrast=data.contrast)
     else:
         volume = volume.with_contrast(Contrast(*data.contrast))
     check_data(data, volume)
-    truth = open_referenced(data.labels, None) if labels and data.labels is not None else None
+    truth = open_shared(data.labels, labels=True) if labels and data.labels is not None else None
     try:
         return NeuronTracing(TracingWorld(volume, data.start_zyx, truth), config)
     except (TaskError, UsageError) as error:
@@ -95,17 +95,59 @@ def check_data(data: DataRef, volume: Volume) -> None:
         )
 
 
-def open_referenced(address: str, contrast: tuple[float, float] | None) -> Volume:
-    """Open a volume, or labels where there is no contrast; regions share what lies below them.
+def open_shared(
+    address: str, *, labels: bool = False, contrast: tuple[float, float] | None = None
+) -> Volume:
+    """Open a volume, or one that is open already in this process.
 
-    A few volumes stay open in each process.
+    A few volumes stay open; regions share what lies below them.
+
+    Parameters
+    ----------
+    address : str
+        As for ``open_volume``.
+    labels : bool
+        Open ids instead of grey values.
+    contrast : tuple of float, optional
+        Raw values shown black and white.
+
+    Raises
+    ------
+    VolumeError
+        The volume cannot be opened.
     """
     region = parse_address(address).region
     base = _without_region(address)
-    below = _open_base(base, labels=True) if contrast is None else _open_grey(base, contrast)
+    below = _open_base(base, labels) if contrast is None else _open_grey(base, contrast)
     if region is None:
         return below
     return Region(below, region.box, region.axes, region.flips, region.step)
+
+
+def with_volume(episode: Episode, location: str) -> Episode:
+    """Return an episode that looks for its volume elsewhere: the file or server has moved.
+
+    Parameters
+    ----------
+    episode : Episode
+        Of a task that looks at a volume.
+    location : str
+        The new address; where it has no options of its own, the recorded ones (key, scale, voxel
+        size, region) stay.
+
+    Raises
+    ------
+    DatasetError
+        The episode names no volume.
+    """
+    if episode.data is None:
+        raise DatasetError(f"an episode of {episode.task} names no volume that could have moved")
+    head, mark, options = episode.data.volume.rpartition("#")
+    has_options = bool(mark) and parse_address(episode.data.volume).base() == head
+    new = parse_address(location)
+    plain = new == Address(new.location, new.kind)
+    address = f"{location}#{options}" if has_options and plain else location
+    return replace(episode, data=replace(episode.data, volume=address))
 
 
 def _without_region(address: str) -> str:
@@ -123,7 +165,7 @@ def _open_base(address: str, labels: bool) -> Volume:
 
 @lru_cache(maxsize=_OPEN_VOLUMES)
 def _open_grey(address: str, contrast: tuple[float, float]) -> Volume:
-    volume, wanted = _open_base(address, labels=False), Contrast(*contrast)
+    volume, wanted = _open_base(address, False), Contrast(*contrast)
     return volume if volume.contrast == wanted else volume.with_contrast(wanted)
 
 
