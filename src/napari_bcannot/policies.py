@@ -19,7 +19,7 @@ def load_policy(name: str) -> "PolicyLike":
     CheckpointError
         There is none, or it cannot be used.
     """
-    from bcannot_core.policy import Policy  # imports torch, which takes seconds
+    from bcannot_core.policy.policy import Policy  # imports torch, which takes seconds
 
     return Policy.load(name, device="auto")
 

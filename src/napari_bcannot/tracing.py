@@ -66,7 +66,7 @@ class TraceSession:
         self.session.subscribe(self._note)
 
     def _note(self, outcome: Outcome, token: ClickToken) -> None:
-        self.history.append(Step(outcome.state_before, (token.x, token.y)))
+        self.history.append(Step(outcome.state_before, (token.x, token.y), token.actor))
         if self.on_click is not None:
             self.on_click(token)
 

@@ -24,32 +24,41 @@ Frame = NDArray[np.uint8]
 ClickXY = tuple[int, int]
 
 
-class PolicyLike(Protocol):
-    """What the plugin needs of a policy."""
+class Choice(Protocol):
+    """A click that a policy would make."""
+
+    @property
+    def click_xy(self) -> ClickXY:
+        """Frame pixel (x, y)."""
 
     @property
     def confidence(self) -> float:
-        """How sure the last action was, 0 to 1."""
+        """How sure the policy is, 0 to 1."""
+
+
+class PolicyLike(Protocol):
+    """What the plugin needs of a policy."""
 
     def reset(self) -> None:
         """Forget the history."""
 
-    def act(self, frame: Frame) -> ClickXY:
-        """Return the next click, in frame pixels."""
+    def propose(self, frame: Frame) -> Choice:
+        """Choose a click; it counts only once it is observed."""
 
-    def observe(self, frame: Frame, click: ClickXY) -> None:
-        """Take note of a click that somebody else made on this frame."""
+    def observe(self, frame: Frame, click: ClickXY, *, trusted: bool) -> None:
+        """Take note of a click that was made on this frame; a person's is trusted."""
 
     def heatmap(self) -> NDArray[np.float32]:
-        """Where the last action might have gone, (height, width) of the frame."""
+        """Where the last choice might have gone, (height, width) of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One click of the session and the state it was made in."""
+    """One click of the session, the state it was made in and who made it."""
 
     state: Any
     click_xy: ClickXY
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,8 @@ class Turn:
 class Seat:
     """A policy together with how much of a session's history it has seen.
 
-    A proposal may be dropped because a person acted first. The policy has then counted a click
-    that never happened; the next time it is shown what really happened, from the start.
+    What the policy proposed counts for it only once it is part of the history: a proposal that is
+    dropped because a person acted first leaves no trace.
 
     Parameters
     ----------
@@ -104,50 +113,37 @@ class Seat:
     def __init__(self, policy: PolicyLike) -> None:
         self.policy = policy
         self.lock = threading.Lock()
-        self._seen: list[Step] | None = None
+        self._seen: list[Step] = []
 
     def forget(self) -> None:
         """Let the next proposal start from a fresh policy."""
-        self._seen = None
+        self._seen = []
 
     def propose(self, situation: Situation, generation: int, *, heatmap: bool) -> Proposal:
         """Show the policy what it has missed, then ask it for a click."""
         history = list(situation.history)
         self._catch_up(history, situation.render)
-        x, y = self.policy.act(situation.render(situation.state))
-        click = (int(x), int(y))
-        self._seen = [*history, Step(situation.state, click)]
+        choice = self.policy.propose(situation.render(situation.state))
+        x, y = choice.click_xy
         return Proposal(
             generation=generation,
             base=len(history),
             state=situation.state,
-            click_xy=click,
-            confidence=float(self.policy.confidence),
+            click_xy=(int(x), int(y)),
+            confidence=float(choice.confidence),
             heatmap=self.policy.heatmap() if heatmap else None,
         )
 
     def _catch_up(self, history: list[Step], render: Callable[[Any], Frame]) -> None:
-        seen = self._seen
-        if seen is None or not _is_prefix(seen, history):
+        seen, self._seen = self._seen, []  # an error on the way leaves a policy to start afresh
+        missed = history[len(seen) :]
+        if not seen or len(seen) > len(history) or history[len(seen) - 1] is not seen[-1]:
             self.policy.reset()
             missed = history[-HISTORY_STEPS:]
-        else:
-            missed = history[len(seen) :]
-        self._seen = None  # until the policy has seen all of it
         for step in missed:
-            self.policy.observe(render(step.state), step.click_xy)
-
-
-def _is_prefix(seen: list[Step], history: list[Step]) -> bool:
-    if len(seen) > len(history):
-        return False
-    # only the end can differ: histories only grow, and one session's begin with the same object
-    last = len(seen) - 1
-    return last < 0 or (
-        seen[0].state is history[0].state
-        and seen[last].state is history[last].state
-        and seen[last].click_xy == history[last].click_xy
-    )
+            trusted = step.actor == "person"
+            self.policy.observe(render(step.state), step.click_xy, trusted=trusted)
+        self._seen = history
 
 
 class Desk(Protocol):

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from bcannot_core.screen import build_layout, get_variant
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig
-from bcannot_core.volumes import Volume
-
+from bcannot_core.volumes import Contrast, Volume
 from napari_bcannot.controller import TraceController
 from napari_bcannot.tracing import TraceSession
 
@@ -42,7 +42,14 @@ class Tube:
         return em
 
     def volume(self, **options: Any) -> Volume:
-        return Volume.from_array(self.array(), voxel_nm=self.voxel_nm, address="tube", **options)
+        options = {"voxel_nm": self.voxel_nm, "contrast": Contrast(0.0, 255.0)} | options
+        return Volume.from_array(self.array(), address="tube", **options)
+
+
+@dataclass
+class Choice:
+    click_xy: tuple[int, int]
+    confidence: float
 
 
 @dataclass
@@ -56,18 +63,17 @@ class PixelPolicy:
     def reset(self) -> None:
         self.log.append(("reset", None))
 
-    def observe(self, frame: np.ndarray, click: tuple[int, int]) -> None:
-        self.log.append(("observe", click))
+    def observe(self, frame: np.ndarray, click: tuple[int, int], *, trusted: bool) -> None:
+        self.log.append(("trust" if trusted else "observe", click))
         self.frames.append(frame.copy())
 
-    def act(self, frame: np.ndarray) -> tuple[int, int]:
+    def propose(self, frame: np.ndarray) -> Choice:
         click = self._click(frame)
-        self.log.append(("act", click))
-        self.frames.append(frame.copy())
-        return click
+        self.log.append(("propose", click))
+        return Choice(click, self.confidence)
 
     def heatmap(self) -> np.ndarray:
-        x, y = next(click for what, click in reversed(self.log) if what == "act")
+        x, y = next(click for what, click in reversed(self.log) if what == "propose")
         heat = np.zeros(LAYOUT.size_wh[::-1], dtype=np.float32)
         heat[y, x] = 1.0
         return heat

@@ -1,11 +1,12 @@
 """A policy's turns, driven without Qt."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bcannot_core.errors import VolumeUnreachableError
 
+from bcannot_core.errors import VolumeUnreachableError
 from napari_bcannot.turns import (
     HISTORY_STEPS,
     Failure,
@@ -21,20 +22,18 @@ from napari_bcannot.turns import (
 class Recorder:
     """A policy that always clicks (1, 1) and tells what it was told."""
 
-    confidence = 0.5
-
     def __init__(self):
         self.log = []
 
     def reset(self):
         self.log.append("reset")
 
-    def observe(self, frame, click):
-        self.log.append(("observe", frame[0, 0, 0].item(), click))
+    def observe(self, frame, click, *, trusted):
+        self.log.append(("trust" if trusted else "observe", frame[0, 0, 0].item(), click))
 
-    def act(self, frame):
-        self.log.append(("act", frame[0, 0, 0].item()))
-        return 1, 1
+    def propose(self, frame):
+        self.log.append(("propose", frame[0, 0, 0].item()))
+        return SimpleNamespace(click_xy=(1, 1), confidence=0.5)
 
     def heatmap(self):
         return np.ones((2, 2), dtype=np.float32)
@@ -44,66 +43,77 @@ def render(state):
     return np.full((2, 2, 3), state, dtype=np.uint8)
 
 
-def situation(states, clicks=None, now=9):
-    clicks = clicks or [(0, s) for s in states]
-    history = [Step(s, c) for s, c in zip(states, clicks, strict=True)]
-    return Situation(history, now, render)
+def step(state, click=(1, 1), actor="policy"):
+    return Step(state, click, actor)
+
+
+def ask(seat, history, now, **options):
+    return seat.propose(Situation(history, now, render), 1, **{"heatmap": False} | options)
 
 
 def test_a_policy_that_starts_in_the_middle_is_shown_what_happened_before():
     seat = Seat(policy := Recorder())
-    proposal = seat.propose(situation([1, 2], now=3), generation=7, heatmap=False)
-    assert policy.log == ["reset", ("observe", 1, (0, 1)), ("observe", 2, (0, 2)), ("act", 3)]
-    assert (proposal.generation, proposal.base, proposal.click_xy) == (7, 2, (1, 1))
-    assert proposal.heatmap is None
+    history = [step(1, (0, 1)), step(2, (0, 2), "person")]
+    proposal = ask(seat, history, 3, heatmap=True)
+    assert policy.log == ["reset", ("observe", 1, (0, 1)), ("trust", 2, (0, 2)), ("propose", 3)]
+    assert (proposal.base, proposal.click_xy, proposal.confidence) == (2, (1, 1), 0.5)
+    assert proposal.heatmap.shape == (2, 2)
+    assert ask(seat, history, 3).heatmap is None
 
 
-def test_an_accepted_click_is_not_shown_again():
+def test_only_what_is_new_is_shown_later():
     seat = Seat(policy := Recorder())
-    seat.propose(situation([], now=3), 1, heatmap=False)
+    history = [step(2)]
+    ask(seat, history, 3)
     policy.log.clear()
-    seat.propose(situation([3], [(1, 1)], now=4), 1, heatmap=False)
-    assert policy.log == [("act", 4)]
+    history += [step(3), step(4, (8, 8), "person")]
+    ask(seat, history, 5)
+    assert policy.log == [("observe", 3, (1, 1)), ("trust", 4, (8, 8)), ("propose", 5)]
 
 
-def test_what_a_person_did_after_an_accepted_click_is_observed_without_a_reset():
+def test_a_dropped_proposal_is_never_observed():
     seat = Seat(policy := Recorder())
-    seat.propose(situation([], now=3), 1, heatmap=False)
-    policy.log.clear()
-    seat.propose(situation([3, 4], [(1, 1), (8, 8)], now=5), 1, heatmap=False)
-    assert policy.log == [("observe", 4, (8, 8)), ("act", 5)]
+    history = [step(2)]
+    ask(seat, history, 3)
+    ask(seat, [*history, step(3, (8, 8), "person")], 4)
+    assert [entry for entry in policy.log if entry[0] != "propose"] == [
+        "reset",
+        ("observe", 2, (1, 1)),
+        ("trust", 3, (8, 8)),
+    ]
 
 
-@pytest.mark.parametrize("history", [([3], [(8, 8)]), ([], []), ([2], [(1, 1)])])
-def test_a_policy_whose_click_was_dropped_is_shown_what_really_happened(history):
+@pytest.mark.parametrize("other", [[], [step(2)], [step(7), step(8), step(9)]])
+def test_another_session_starts_from_a_fresh_policy(other):
     seat = Seat(policy := Recorder())
-    seat.propose(situation([], now=3), 1, heatmap=False)
+    ask(seat, [step(2), step(3)], 4)
     policy.log.clear()
-    seat.propose(situation(*history, now=4), 1, heatmap=False)
-    shown = [("observe", state, click) for state, click in zip(*history, strict=True)]
-    assert policy.log == ["reset", *shown, ("act", 4)]
+    ask(seat, other, 5)
+    assert policy.log == ["reset", *[("observe", s.state, (1, 1)) for s in other], ("propose", 5)]
 
 
 def test_a_long_history_is_shown_from_its_end():
     seat = Seat(policy := Recorder())
-    seat.propose(situation(list(range(200)), now=3), 1, heatmap=False)
+    ask(seat, [step(i) for i in range(200)], 3)
     observed = [entry for entry in policy.log if entry[0] == "observe"]
     assert len(observed) == HISTORY_STEPS
-    assert observed[-1] == ("observe", 199, (0, 199))
+    assert observed[-1] == ("observe", 199, (1, 1))
 
 
 def test_a_failure_while_catching_up_starts_from_a_fresh_policy_the_next_time():
     seat = Seat(policy := Recorder())
+    history = [step(3)]
 
     def broken(state):
         raise VolumeUnreachableError("gone")
 
-    seat.propose(situation([], now=3), 1, heatmap=False)
+    ask(seat, history, 4)
+    history.append(step(4))
     with pytest.raises(VolumeUnreachableError):
-        seat.propose(Situation([Step(3, (1, 1)), Step(4, (2, 2))], 5, broken), 1, heatmap=False)
+        seat.propose(Situation(history, 5, broken), 1, heatmap=False)
     policy.log.clear()
-    seat.propose(situation([3, 4], [(1, 1), (2, 2)], now=5), 1, heatmap=False)
-    assert policy.log[0] == "reset"
+    ask(seat, history, 5)
+    assert policy.log == ["reset", ("observe", 3, (1, 1)), ("observe", 4, (1, 1)), ("propose", 5)]
 
 
 class Desk:
@@ -119,7 +129,7 @@ class Desk:
     def situation(self):
         if self.error:
             raise self.error
-        return situation([], now=3)
+        return Situation([], 3, render)
 
 
 def test_the_worker_waits_for_the_acknowledgement_and_ends_when_it_is_unwanted():
