@@ -355,7 +355,7 @@ def test_a_failed_read_is_reported_and_the_volume_recovers() -> None:
     counted = Counted(noise())
     volume = Volume.from_array(counted, address="far://away", contrast=Contrast(0, 99))
     counted.broken = True
-    with pytest.raises(VolumeUnreachableError, match="far://away.*connection reset"):
+    with pytest.raises(VolumeUnreachableError, match=r"far://away.*connection reset"):
         volume.section_grey(0, 0, 9, 0, 9)
     counted.broken = False
     assert volume.section_grey(0, 0, 9, 0, 9).shape == (9, 9)

@@ -222,7 +222,7 @@ def test_the_levels_of_a_pyramid_are_scales(tmp_path: Path) -> None:
             "PhysicalSizeZ": 0.03,
         }
         common_options = {"photometric": "minisblack", "tile": (32, 32), "compression": "zlib"}
-        writer.write(raw, subifds=1, metadata=size, **common_options)
+        writer.write(raw, subifds=1, metadata={"axes": "ZYX", **size}, **common_options)
         writer.write(raw[:, ::2, ::2], subfiletype=1, **common_options)
     volume = open_volume(tmp_path / "a.ome.tif")
     assert [s.shape for s in volume.scales] == [(5, 128, 256), (5, 64, 128)]
@@ -374,7 +374,7 @@ def test_truncated_files_are_refused(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_files_give_voxels_or_an_error_of_ours(
     tmp_path_factory: pytest.TempPathFactory,
