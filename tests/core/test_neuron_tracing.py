@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bcannot_core.errors import TaskError, UsageError
+from bcannot_core.errors import TaskError, UsageError, VolumeUnreachableError
 from bcannot_core.screen import Marker
 from bcannot_core.session import Action, Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
@@ -390,6 +390,30 @@ def test_a_sampled_task_without_labels_starts_in_the_middle():
     assert task.world.start_zyx == (7, 300, 350)
     with pytest.raises(UsageError, match="'colour'"):
         NeuronTracing.sample(np.random.default_rng(0), volume=volume, colour=1)
+
+
+def test_a_volume_that_fails_for_a_while_stops_nothing():
+    class Failing:
+        shape, voxel_nm, working = (4, 300, 300), (30.0, 10.0, 10.0), True
+
+        def section_grey(self, z, y0, y1, x0, x1):
+            if not self.working:
+                raise VolumeUnreachableError("the server does not answer")
+            return np.full((y1 - y0, x1 - x0), 10 * z, np.uint8)
+
+    volume = Failing()
+    session = Session(NeuronTracing(TracingWorld(volume, (0, 150, 150))))
+    session.frame()
+    click(session, (128, 128))
+    volume.working = False
+    click(session, "next_section")
+    with pytest.raises(VolumeUnreachableError):
+        session.frame()
+    click(session, (130, 128))
+    volume.working = True
+    expected = Session(session.task).screen.draw(session.task.content(session.state))
+    assert (session.frame() == expected).all()
+    assert session.task.nodes_zyx(session.state) == [(0, 150, 150), (1, 150, 152)]
 
 
 def test_nodes_share_what_did_not_change():

@@ -221,6 +221,17 @@ def test_status_parts_stand_apart():
     assert (left != right).any()
 
 
+def test_a_long_status_is_made_smaller_until_it_fits():
+    screen = make_screen()
+    slot = screen.layout.status._replace(w=120)
+    shown = [
+        screen.draw(make_content(status=(text, "")))[slot.slices].copy()
+        for text in ("section 1234/5678", "section 1234/5679")
+    ]
+    assert (shown[0] != shown[1]).any()
+    assert (shown[0][:, -4:] == screen.theme.background).all()
+
+
 names = st.frozensets(st.sampled_from([spec.id for spec in BUTTONS]))
 markers = st.lists(
     st.builds(

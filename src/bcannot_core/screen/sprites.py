@@ -18,6 +18,8 @@ ButtonLook = Literal["normal", "disabled", "pressed"]
 _SUB = 8
 _RADII = {"rounded": 9, "pill": 1000, "square": 2}
 _GLOW = 6
+_STATUS_TEXT, _LEAST_TEXT = 18, 12
+_SPACING = 6
 
 
 def blend(
@@ -93,11 +95,15 @@ def button_sprite(
 def _face(spec: ButtonSpec, layout: Layout) -> tuple[str, int]:
     """Return what stands on a button and how large, made smaller until it fits."""
     size_name = layout.variant.button_size
-    size = SIZES[size_name].text
     text = spec.icon or spec.label if size_name == "icon" else spec.label
-    while size > 14 and text_mask(text, size).shape[1] > layout.buttons[spec.id].w - 8:
+    return text, _fitting(text, SIZES[size_name].text, layout.buttons[spec.id].w - _SPACING)
+
+
+def _fitting(text: str, size: int, width: int) -> int:
+    """Return the largest size, at most ``size``, at which a text fits; or the smallest there is."""
+    while size > _LEAST_TEXT and text_mask(text, size).shape[1] > width:
         size -= 2
-    return text, size
+    return size
 
 
 def _centre_text(out: NDArray[np.uint8], text: str, size: int, ink: Colour) -> None:
@@ -145,7 +151,8 @@ class Sheet:
             if len(self._texts) >= 4096:
                 self._texts.clear()
             slot = (width, self.layout.status.h)
-            self._texts[key] = text_sprite(text, 18, self.theme.text, self.theme.background, slot)
+            size = _fitting(text, _STATUS_TEXT, width - _SPACING)
+            self._texts[key] = text_sprite(text, size, self.theme.text, self.theme.background, slot)
         return self._texts[key]
 
     def _bar(self, colour: Colour) -> NDArray[np.uint8]:

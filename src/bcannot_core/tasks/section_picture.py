@@ -18,7 +18,7 @@ from bcannot_core.coords import CanvasView
 OUTSIDE = (24, 24, 30)
 _FINE = 256
 _SHRINK = 1.5
-_KEPT = 64
+_KEPT = 8
 
 
 class VolumeLike(Protocol):
