@@ -23,6 +23,7 @@ Progress = Callable[[int, int], None]
 
 _COLOURS = {"person": (255, 255, 255), "policy": (255, 90, 220), "annotator": (60, 255, 120)}
 _MISTAKE = (255, 60, 60)
+_PALETTE_FRAMES = 8
 
 
 def export_episode(
@@ -65,14 +66,19 @@ def export_episode(
         The episode cannot be replayed or the file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    writers = {".gif": _write_gif, ".mp4": _write_mp4, "": _write_folder}
-    if path.suffix.lower() not in writers:
+    suffix = path.suffix.lower()
+    if suffix not in (".gif", ".mp4", ""):
         raise UsageError(f"cannot write {path}: choose a name ending in .gif or .mp4, or a folder")
     if not 0.1 <= fps <= 50:
         raise UsageError(f"{fps} frames a second: choose 0.1 to 50")
     frames = marked_frames(episode, marks=marks, volume=volume, progress=progress)
     try:
-        writers[path.suffix.lower()](path, frames, fps)
+        if suffix == ".gif":
+            _write_gif(path, frames, fps, _palette(episode, marks, volume))
+        elif suffix == ".mp4":
+            _write_mp4(path, frames, fps)
+        else:
+            _write_folder(path, frames)
     except OSError as error:
         raise DatasetError(f"cannot write {path}: {error.strerror or error}") from error
     return path
@@ -123,8 +129,17 @@ def _aside(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def _write_gif(path: Path, frames: Frames, fps: float) -> None:
-    pictures = (Image.fromarray(f).convert("P", palette=Image.Palette.ADAPTIVE) for f in frames)
+def _palette(episode: Episode, marks: bool, volume: Volume | None) -> Image.Image:
+    """Return one palette for all frames, so that what does not change costs nothing."""
+    wanted = set(np.linspace(0, len(episode), _PALETTE_FRAMES).astype(int).tolist())
+    frames = marked_frames(episode, marks=marks, volume=volume)
+    sample = [frame for i, frame in enumerate(frames) if i in wanted]
+    return Image.fromarray(np.concatenate(sample)).quantize(256)
+
+
+def _write_gif(path: Path, frames: Frames, fps: float, palette: Image.Image) -> None:
+    plain = Image.Dither.NONE
+    pictures = (Image.fromarray(f).quantize(palette=palette, dither=plain) for f in frames)
     with _aside(path) as aside:
         next(pictures).save(
             aside,
@@ -162,8 +177,7 @@ def _write_mp4(path: Path, frames: Frames, fps: float) -> None:
             writer.close()
 
 
-def _write_folder(path: Path, frames: Frames, fps: float) -> None:
-    del fps
+def _write_folder(path: Path, frames: Frames) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise DatasetError(f"cannot write frames to {path}: it exists and is not an empty folder")
     path.parent.mkdir(parents=True, exist_ok=True)
