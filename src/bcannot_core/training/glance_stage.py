@@ -17,7 +17,8 @@ from bcannot_core.training.recipe import GlanceRecipe
 from bcannot_core.training.tissue import Block, Tissue
 
 CLICK_SIGMA = 2.0
-GUIDED_UPDATES = 400
+GUIDED_UPDATES = 3000
+GUIDED_LEAST = 0.1
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -158,7 +159,7 @@ class GlanceStage:
             best = click_log_prob(output).flatten(1).argmax(1).cpu().numpy()
             belief = torch.sigmoid(output.belief).cpu().numpy()
         hits = []
-        guided = max(0.0, 0.9 * (1 - self.update / GUIDED_UPDATES))
+        guided = max(GUIDED_LEAST, 1 - self.update / GUIDED_UPDATES)
         for i, (lane, target) in enumerate(zip(self._lanes, targets, strict=True)):
             y, x = divmod(int(best[i]), self.net.config.size)
             if target.present:

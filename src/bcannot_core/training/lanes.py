@@ -22,6 +22,7 @@ _LOST = 2
 _OFF_CENTRE = 0.6
 _CARELESS = 0.04
 _CORRECTED = 0.5
+_POOR = 0.5
 
 Yx = tuple[int, int]
 
@@ -129,7 +130,9 @@ class Lane:
     ) -> bool:
         """Take in what the network said and step on; False where the lane has ended.
 
-        A misplaced click is corrected now and then, as a person would, and stands otherwise.
+        A misplaced click, or a belief that has little in common with the neurite, is corrected
+        now and then, and stands otherwise: without corrections the network sees little but its
+        own confusion and never learns to rely on what it believed.
 
         Parameters
         ----------
@@ -145,8 +148,8 @@ class Lane:
         """
         if not self.tracked:
             return False
-        hit = bool(target.mask[click_yx])
-        help_share = max(guided, 0.0 if hit else _CORRECTED)
+        good = bool(target.mask[click_yx]) and _overlap(belief, target.mask) >= _POOR
+        help_share = max(guided, 0.0 if good else _CORRECTED)
         if target.click_yx is not None and self.rng.random() < help_share:
             belief, click_yx = target.mask.astype(np.float32), target.click_yx
         half = self.config.size // 2
@@ -220,3 +223,9 @@ class Lane:
             for (z, y, x), belief in zip(values["past"], arrays["beliefs"], strict=True)
         ]
         self.rng.bit_generator.state = values["rng"]
+
+
+def _overlap(belief: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Return intersection over union of what is believed and what is true."""
+    believed = belief > 0.5
+    return int((believed & mask).sum()) / max(1, int((believed | mask).sum()))
