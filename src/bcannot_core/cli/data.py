@@ -1,5 +1,6 @@
 """The volume and labels that a command's arguments name."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,13 +30,24 @@ ZStepOption = Annotated[
 ]
 
 
+def located(address: str) -> str:
+    """Return an address that means the same from any folder: local paths become absolute."""
+    if "://" in address:
+        return address
+    for mark in ("#", "::"):
+        path, found, rest = address.rpartition(mark)
+        if found and Path(path).exists() and not Path(address).exists():
+            return f"{Path(path).resolve()}{mark}{rest}"
+    return str(Path(address).resolve()) if Path(address).exists() else address
+
+
 def open_grey(
     address: str, voxel_nm: str | None = None, key: str | None = None, z_step: int = 1
 ) -> "Volume":
     """Open a volume, every ``z_step``-th section of it."""
     from bcannot_core.volumes import Region, open_volume
 
-    volume = open_volume(address, voxel_nm=voxel_size(voxel_nm), key=key)
+    volume = open_volume(located(address), voxel_nm=voxel_size(voxel_nm), key=key)
     return volume if z_step == 1 else Region(volume, step=(z_step, 1, 1))
 
 
@@ -46,18 +58,23 @@ def open_pair(
     keys: tuple[str | None, str | None] = (None, None),
     z_step: int = 1,
 ) -> "tuple[Volume, Volume]":
-    """Open a volume and its labels; without an address they lie beside the volume.
+    """Open a volume and its labels.
+
+    Without an address the labels are looked for where the volume is: an .npz holds both, and
+    synthetic tissue knows its own.
 
     Raises
     ------
     UsageError
-        Their shapes differ.
+        There is no address of labels and none can be guessed, or the shapes differ.
     """
     from bcannot_core.volumes import Region, open_volume
 
-    volume = open_volume(address, voxel_nm=voxel_size(voxel_nm), key=keys[0])
+    volume = open_volume(located(address), voxel_nm=voxel_size(voxel_nm), key=keys[0])
+    beside = located(labels or _beside(address, keys[1]))
+    scale = None if "scale=" in beside else volume.voxel_nm[1]
     truth = open_volume(
-        labels or address, voxel_nm=volume.voxel_nm, key=keys[1], labels=True
+        beside, voxel_nm=volume.voxel_nm, scale=scale, key=keys[1], labels=True
     )
     if volume.shape != truth.shape:
         raise UsageError(
@@ -67,3 +84,12 @@ def open_pair(
         return volume, truth
     step = (z_step, 1, 1)
     return Region(volume, step=step), Region(truth, step=step)
+
+
+def _beside(address: str, key: str | None) -> str:
+    """Return where the labels of a volume are when nobody said so."""
+    location = address.partition("#")[0]
+    both = location.startswith("synthetic://") or location.lower().endswith(".npz")
+    if not both and key is None:
+        raise UsageError(f"the ground truth of {address} is missing: give --labels ADDRESS")
+    return address
