@@ -24,6 +24,7 @@ from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.screen import Rect
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.tasks.registry import make
 from bcannot_core.volumes import Contrast, Volume
 
 SHAPE = (24, 120, 130)
@@ -285,6 +286,23 @@ def test_nodes_beyond_the_end_are_removed() -> None:
     assert oracle.step().action == "remove"
     oracle.run()
     assert is_perfect(session)
+
+
+def test_an_environment_is_worked_in_like_a_session() -> None:
+    session = make_session()
+    world = session.task.world
+    env = make("neuron_tracing", volume=world.volume, labels=world.labels, sections=8)
+    env.reset(seed=7)
+    annotator = make_annotator(env, seed=7)
+    terminated = False
+    while not terminated:
+        _, reward, terminated, _, info = env.step_as(
+            annotator.act(), "annotator", annotator.flags, annotator.ms
+        )
+        assert info["action"] == annotator.action
+    assert reward == 1
+    assert {click.actor for click in env.session.clicks} == {"annotator"}
+    assert all(click.ms > 0 for click in env.session.clicks)
 
 
 def test_asking_twice_without_clicking_does_not_lead_astray() -> None:

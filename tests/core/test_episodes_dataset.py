@@ -350,3 +350,9 @@ def test_a_named_shard_replaces_the_one_of_that_name(tmp_path: Path) -> None:
         write_shard(tmp_path / "a.parquet", [make_episode(seed)])
     assert list(open_dataset(tmp_path)) == [make_episode(2)]
     assert pq.read_schema(tmp_path / "a.parquet").names == SCHEMA.names
+
+
+def test_every_column_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    columns = text.partition("\nColumns:\n")[2].partition("\n## ")[0]
+    assert [name for name in SCHEMA.names if f"`{name}`" not in columns] == []
