@@ -5,7 +5,7 @@ a reference point, well inside the cross-section and close to the point before; 
 maximum of the distance transform, which jumps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -228,19 +228,22 @@ def sample_neurites(
     min_sections: int = 20,
     sections: int = 50,
     direction: int = 1,
+    candidates: Mapping[int, NDArray[np.int64]] | None = None,
 ) -> Iterator[NeuritePath]:
     """Yield paths of neurites drawn uniformly, for ever.
 
     A neurite is drawn first, then a section in which it counts (a cross-section of at least 12
     voxels), such that it continues for ``min_sections`` sections or to the volume's border.
-    Starts that leave room for all ``sections`` in the volume are preferred.
+    Starts that leave room for all ``sections`` in the volume are preferred. Give ``candidates``,
+    made by :func:`start_candidates`, where they are known: finding them reads the whole volume.
 
     Raises
     ------
     TaskError
         No neurite of the volume qualifies.
     """
-    candidates = start_candidates(labels)
+    if candidates is None:
+        candidates = start_candidates(labels)
     names = np.array(sorted(candidates), dtype=np.int64)
     failures = 0
     while True:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
 from bcannot_core.tasks.base import LayerData
-from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites
+from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites, start_candidates
 from bcannot_core.tasks.trace_state import Offset, TraceState
 
 if TYPE_CHECKING:
@@ -57,6 +59,16 @@ def sample_world(
     return world, config
 
 
+_CANDIDATES: WeakKeyDictionary[LabelSource, dict[int, NDArray[np.int64]]] = WeakKeyDictionary()
+
+
+def _candidates(labels: LabelSource) -> dict[int, NDArray[np.int64]]:
+    """Return where neurites can start; found once for each label volume."""
+    if labels not in _CANDIDATES:
+        _CANDIDATES[labels] = start_candidates(labels)
+    return _CANDIDATES[labels]
+
+
 def _draw_start(
     rng: np.random.Generator, volume: Any, labels: LabelSource | None, config: Any
 ) -> dict[str, Any]:
@@ -75,6 +87,7 @@ def _draw_start(
             min_sections=min(20, sections),
             sections=sections,
             direction=config.direction,
+            candidates=_candidates(labels),
         )
     )
     y, x = path.points_yx[0]
