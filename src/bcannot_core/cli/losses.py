@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -46,4 +46,13 @@ class LossLine:
         if sys.stderr.isatty() or time.monotonic() - self._said < LINE_EVERY_S:
             return
         self._said = time.monotonic()
-        typer.echo("  ".join(f"{key} {figure(value)}" for key, value in entry.items()), err=True)
+        typer.echo("  ".join(_words(entry)), err=True)
+
+
+def _words(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield ``name value`` for every figure, those of groups by their own names."""
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            yield from _words(value)
+        else:
+            yield f"{key} {figure(value)}"

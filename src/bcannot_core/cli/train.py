@@ -9,7 +9,7 @@ from bcannot_core.cli.common import say
 from bcannot_core.cli.losses import LossLine
 
 NAME = "train"
-EXAMPLE = "bcannot train small --data sessions --out runs/mine"
+EXAMPLE = "bcannot train tracing --data sessions --out runs/mine"
 
 
 def command(
