@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout
-from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets
+from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets, ring_pixels
 from bcannot_core.screen.themes import Colour, Theme
 
 _FULL = 256
@@ -90,6 +91,7 @@ class Screen:
         self.theme = self._sheet.theme
         self._frame = self._sheet.background.copy()
         self._canvas = self._frame[layout.canvas.slices]
+        self._pixels = self._frame.reshape(-1, 3)
         self._view = self._frame.view()
         self._view.flags.writeable = False
         self._drawn: Content | None = None
@@ -141,8 +143,9 @@ class Screen:
             for marker in before.markers:
                 self._restore(content.canvas, marker)
             self._draw_markers(content.markers)
-        if before is None or content.status != before.status:
-            self._draw_status(content.status, before.status if before else ())
+        old_status = before.status if before else ()
+        if content.status != old_status:
+            self._draw_status(content.status, old_status)
         self._draw_progress(content.progress)
         self._draw_buttons(content.disabled, content.pressed)
         self._drawn = content
@@ -157,21 +160,21 @@ class Screen:
             self._canvas[rows, columns] = patch if patch.ndim == 3 else patch[..., None]
 
     def _draw_markers(self, markers: Iterable[Marker]) -> None:
-        height, width = self._canvas.shape[:2]
+        rect, frame_w = self.layout.canvas, self.layout.size_wh[0]
         for marker in markers:
-            dy, dx = ring_offsets(marker.radius)
-            ys, xs = dy + marker.y, dx + marker.x
             reach = marker.radius
-            if not (reach <= marker.x < width - reach and reach <= marker.y < height - reach):
-                on = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
-                ys, xs = ys[on], xs[on]
+            x, y = rect.x + marker.x, rect.y + marker.y
+            if rect.covers(Rect(x - reach, y - reach, 2 * reach + 1, 2 * reach + 1)):
+                pixels = ring_pixels(reach, frame_w) + (y * frame_w + x)
+            else:
+                pixels = _clipped(marker, rect, frame_w) + (y * frame_w + x)
             alpha = int(marker.alpha * _FULL + 0.5)
             if alpha >= _FULL:
-                self._canvas[ys, xs] = marker.colour
+                self._pixels[pixels] = marker.colour
             else:
-                below = self._canvas[ys, xs].astype(np.int32)
-                over = np.array(marker.colour, dtype=np.int32) * alpha + _FULL // 2
-                self._canvas[ys, xs] = (below * (_FULL - alpha) + over) // _FULL
+                below = self._pixels[pixels].astype(np.int32)
+                over = _share(marker.colour, alpha)
+                self._pixels[pixels] = (below * (_FULL - alpha) + over) // _FULL
 
     def _draw_status(self, parts: tuple[str, ...], before: tuple[str, ...]) -> None:
         rect = self.layout.status
@@ -201,14 +204,29 @@ class Screen:
                 self._looks[name] = look
 
 
-def _slots(rect: Rect, count: int) -> list[Rect]:
+@lru_cache(maxsize=256)
+def _slots(rect: Rect, count: int) -> tuple[Rect, ...]:
     """Divide the status text; the first of two parts gets the larger share."""
     first = rect.w * 3 // 5 if count == 2 else rect.w // max(1, count)
     rest = (rect.w - first) // max(1, count - 1)
     slots = [Rect(rect.x, rect.y, first, rect.h)] if count else []
     while len(slots) < count:
         slots.append(Rect(slots[-1].right, rect.y, rest, rect.h))
-    return slots
+    return tuple(slots)
+
+
+@lru_cache(maxsize=64)
+def _share(colour: Colour, alpha: int) -> NDArray[np.int32]:
+    """Return a colour's share of a blend in 256ths, with the half that rounds."""
+    return np.array(colour, dtype=np.int32) * alpha + _FULL // 2
+
+
+def _clipped(marker: Marker, canvas: Rect, frame_w: int) -> NDArray[np.intp]:
+    """Return the pixels of a marker that lie on the canvas, relative to its centre."""
+    dy, dx = ring_offsets(marker.radius)
+    ys, xs = dy + marker.y, dx + marker.x
+    on = (ys >= 0) & (ys < canvas.h) & (xs >= 0) & (xs < canvas.w)
+    return dy[on] * frame_w + dx[on]
 
 
 def _paste(canvas: NDArray[np.uint8], picture: NDArray[np.uint8]) -> None:

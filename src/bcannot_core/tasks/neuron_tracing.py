@@ -29,6 +29,8 @@ NODE_RADIUS = 5
 NODE_COLOUR = (255, 210, 0)
 PREVIOUS_COLOUR = (90, 200, 255)
 PREVIOUS_ALPHA = 0.35
+_ALL: frozenset[str] = frozenset()
+_NO_NEXT, _NO_PREVIOUS = frozenset({"next_section"}), frozenset({"previous_section"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +327,8 @@ class NeuronTracing(TaskBase):
         )
 
     def _disabled(self, section: int) -> frozenset[str]:
-        names = []
-        if section == self.sections - 1:
-            names.append("next_section")
-        if section == 0:
-            names.append("previous_section")
-        return frozenset(names)
+        at_end = _NO_NEXT if section == self.sections - 1 else _ALL
+        return at_end | _NO_PREVIOUS if section == 0 else at_end
 
     def _markers(self, state: TraceState) -> tuple[Marker, ...]:
         looks = (
