@@ -5,25 +5,27 @@ clicked in every section. The canvas is a window onto a volume of any size. ``do
 has the rules.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from bcannot_core.coords import CanvasView
-from bcannot_core.errors import TaskError, UsageError
+from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Hit, Marker, Variant, get_variant
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks import tracing_moves, tracing_world
 from bcannot_core.tasks.base import LayerData, TaskBase
-from bcannot_core.tasks.neurites import LabelSource, NeuritePath, follow_neurite
-from bcannot_core.tasks.section_picture import SectionPictures, VolumeLike
+from bcannot_core.tasks.neurites import NeuritePath, follow_neurite
+from bcannot_core.tasks.section_picture import SectionPictures
+from bcannot_core.tasks.trace_lattice import TraceLattice
 from bcannot_core.tasks.trace_state import PAN_MARGIN as PAN_MARGIN
 from bcannot_core.tasks.trace_state import RECENTRE_MARGIN as RECENTRE_MARGIN
 from bcannot_core.tasks.trace_state import EditRecord, Nodes, Offset, PlacementRecord, TraceState
+from bcannot_core.tasks.tracing_config import TracingConfig as TracingConfig
+from bcannot_core.tasks.tracing_config import TracingWorld as TracingWorld
 
 NODE_RADIUS = 5
 NODE_COLOUR = (255, 210, 0)
@@ -33,74 +35,7 @@ _ALL: frozenset[str] = frozenset()
 _NO_NEXT, _NO_PREVIOUS = frozenset({"next_section"}), frozenset({"previous_section"})
 
 
-@dataclass(frozen=True, slots=True)
-class TracingConfig:
-    """How a trace is asked for and shown.
-
-    Parameters
-    ----------
-    sections : int
-        How many sections, the start point's included; fewer where the volume ends before.
-    nm_per_px : float
-        Size of a canvas pixel, nm.
-    direction : int
-        +1 for growing z, -1 for shrinking z.
-    variant : str
-        Interface variant.
-    """
-
-    sections: int = 50
-    nm_per_px: float = 10.0
-    direction: int = 1
-    variant: str = "original"
-
-    def __post_init__(self) -> None:
-        if self.sections < 1:
-            raise UsageError(f"sections is {self.sections}: ask for at least 1")
-        if not (math.isfinite(self.nm_per_px) and self.nm_per_px > 0):
-            raise UsageError(f"nm_per_px is {self.nm_per_px}: give a positive size in nm")
-        if self.direction not in (-1, 1):
-            raise UsageError(f"direction is {self.direction}: give 1 or -1")
-        get_variant(self.variant)
-
-
-@dataclass(frozen=True)
-class TracingWorld:
-    """The data of a trace.
-
-    Parameters
-    ----------
-    volume : Volume
-        What is looked at.
-    start_zyx : tuple of float
-        Start point in voxels; rounded to the nearest one.
-    labels : Volume, optional
-        Neuron ids of the same shape, for the score.
-    path : NeuritePath, optional
-        The neurite's course where it is known already; followed when needed otherwise.
-    """
-
-    volume: VolumeLike
-    start_zyx: tuple[float, float, float]
-    labels: LabelSource | None = None
-    path: NeuritePath | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        shape = tuple(self.volume.shape)
-        start = tuple(self.start_zyx)
-        if len(start) != 3 or not all(math.isfinite(c) for c in start):
-            raise UsageError(f"start point {start} is not three numbers (z, y, x)")
-        rounded = tuple(math.floor(c + 0.5) for c in start)
-        if not all(0 <= c < n for c, n in zip(rounded, shape, strict=True)):
-            raise UsageError(
-                f"start point {start} lies outside the volume of shape {shape} (z, y, x)"
-            )
-        if self.labels is not None and tuple(self.labels.shape) != shape:
-            raise UsageError(f"labels have shape {tuple(self.labels.shape)}, the volume {shape}")
-        object.__setattr__(self, "start_zyx", rounded)
-
-
-class NeuronTracing(TaskBase):
+class NeuronTracing(TraceLattice, TaskBase):
     """The neuron tracing task on one world.
 
     Parameters
@@ -122,15 +57,7 @@ class NeuronTracing(TaskBase):
     edit_actions: ClassVar[frozenset[str]] = frozenset({"place", "remove"})
 
     def __init__(self, world: TracingWorld, config: TracingConfig | None = None) -> None:
-        self.world = world
-        self.config = config or TracingConfig()
-        voxel_nm = world.volume.voxel_nm
-        self._voxel_yx = (float(voxel_nm[1]), float(voxel_nm[2]))
-        self._step_yx = tuple(self.config.nm_per_px / size for size in self._voxel_yx)
-        self._start = tuple(int(c) for c in world.start_zyx)
-        depth = world.volume.shape[0]
-        room = depth - self._start[0] if self.config.direction > 0 else self._start[0] + 1
-        self.sections = min(self.config.sections, room)
+        super().__init__(world, config or TracingConfig())
         self._pictures = SectionPictures(world.volume)
 
     @classmethod
@@ -145,8 +72,7 @@ class NeuronTracing(TaskBase):
             ``volume`` and ``labels`` (volumes or addresses), ``start_zyx``, and the fields of
             :class:`TracingConfig`.
         """
-        world, config = tracing_world.sample_world(rng, options)
-        return cls(TracingWorld(**world), TracingConfig(**config))
+        return cls(*tracing_world.sample_world(rng, options))
 
     @property
     def variant(self) -> Variant:
@@ -166,41 +92,9 @@ class NeuronTracing(TaskBase):
             return self.world.path
         if self.world.labels is None:
             raise TaskError("the world has no labels: give labels to know the neurite's course")
-        start = (self._start[0], self._start[1], self._start[2])
         return follow_neurite(
-            self.world.labels, start, self.sections, direction=self.config.direction
+            self.world.labels, self._start, self.sections, direction=self.config.direction
         )
-
-    # -- geometry ----------------------------------------------------------------------
-
-    def z_of(self, section: int) -> int:
-        """Return the z of a section, counted from the start point."""
-        return self._start[0] + section * self.config.direction
-
-    def section_of(self, z: float) -> int | None:
-        """Return which section lies at ``z``, None where it is not among the task's."""
-        section = (math.floor(z + 0.5) - self._start[0]) * self.config.direction
-        return section if 0 <= section < self.sections else None
-
-    def point(self, offset: Offset) -> tuple[float, float]:
-        """Return the voxel coordinates (y, x) of a place on the lattice of canvas pixels."""
-        return (
-            self._start[1] + offset[0] * self._step_yx[0],
-            self._start[2] + offset[1] * self._step_yx[1],
-        )
-
-    def offset(self, yx: tuple[float, float]) -> Offset:
-        """Return the place on the lattice that is nearest to voxel coordinates."""
-        return (
-            math.floor((yx[0] - self._start[1]) / self._step_yx[0] + 0.5),
-            math.floor((yx[1] - self._start[2]) / self._step_yx[1] + 0.5),
-        )
-
-    def inside(self, offset: Offset) -> bool:
-        """Whether a place on the lattice lies in the volume, half a voxel beyond included."""
-        y, x = self.point(offset)
-        _, height, width = self.world.volume.shape
-        return -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
 
     def view(self, state: TraceState) -> CanvasView:
         """Return which point of the section each canvas pixel shows."""
@@ -216,8 +110,6 @@ class NeuronTracing(TaskBase):
         section = self.section_of(z)
         node = None if section is None else state.nodes.get(section)
         return None if node is None else self.point(node)
-
-    # -- the rules ---------------------------------------------------------------------
 
     def initial_state(self) -> TraceState:
         """Return the state at the start: the first section, the start point in the centre."""
@@ -309,8 +201,6 @@ class NeuronTracing(TaskBase):
         Where no clicks lead back to the very view, the same point is placed from another.
         """
         return tracing_moves.aims_to_redo(self, state, before, action)
-
-    # -- what is shown -----------------------------------------------------------------
 
     def content(self, state: TraceState) -> Content:
         """Return what the screen shows."""

@@ -4,14 +4,11 @@ Everything is planned on states, so that nothing happens until the clicks are ap
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.session import Action, Aim, Outcome, Session
+from bcannot_core.tasks.trace_lattice import TraceLattice
 from bcannot_core.tasks.trace_state import PAN_MARGIN, Offset, TraceState
-
-if TYPE_CHECKING:
-    from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
 _HALF = 128
 _LOW, _HIGH = -_HALF, _HALF - 1  # how far one click can pan
@@ -90,7 +87,7 @@ def click_all(
 
 
 def aims_to_redo(
-    task: "NeuronTracing", state: TraceState, before: TraceState, action: Action
+    task: TraceLattice, state: TraceState, before: TraceState, action: Action
 ) -> list[Aim]:
     """Return the clicks that do an edit again that was made in the state ``before``."""
     aims = _aims_to_section(state, before.section)
@@ -105,15 +102,13 @@ def aims_to_redo(
     return [*aims, *pans, _pixel(target, view)]
 
 
-def _task(session: Session) -> "NeuronTracing":
-    from bcannot_core.tasks.neuron_tracing import NeuronTracing
-
-    if not isinstance(session.task, NeuronTracing):
+def _task(session: Session) -> TraceLattice:
+    if not isinstance(session.task, TraceLattice):
         raise TaskError(f"{session.task.id} is no neuron tracing")
     return session.task
 
 
-def _section(task: "NeuronTracing", z: float) -> int:
+def _section(task: TraceLattice, z: float) -> int:
     section = task.section_of(z)
     if section is None:
         first, last = sorted((task.z_of(0), task.z_of(task.sections - 1)))
@@ -123,7 +118,7 @@ def _section(task: "NeuronTracing", z: float) -> int:
     return section
 
 
-def _target(task: "NeuronTracing", yx: tuple[float, float]) -> Offset:
+def _target(task: TraceLattice, yx: tuple[float, float]) -> Offset:
     """Return the place nearest to a point, moved into the volume where rounding left it."""
     offset = task.offset(yx)
     if task.inside(offset):
@@ -172,7 +167,7 @@ def _aims_to_show(view: Offset, target: Offset) -> tuple[list[Aim], Offset]:
     return aims, view
 
 
-def _aims_to_return(task: "NeuronTracing", view: Offset, to: Offset) -> list[Aim] | None:
+def _aims_to_return(task: TraceLattice, view: Offset, to: Offset) -> list[Aim] | None:
     """Return the pans that lead to exactly this view; None where there are none."""
     aims: list[Aim] = []
     if view != to:

@@ -13,6 +13,7 @@ from bcannot_core.errors import UsageError
 from bcannot_core.tasks.base import LayerData
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites, start_candidates
 from bcannot_core.tasks.trace_state import Offset, TraceState
+from bcannot_core.tasks.tracing_config import TracingConfig, TracingWorld
 
 if TYPE_CHECKING:
     from bcannot_core.tasks.neuron_tracing import NeuronTracing
@@ -30,16 +31,14 @@ def _opened(address: str, labels: bool) -> Any:
 
 def sample_world(
     rng: np.random.Generator, options: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draw a world: the arguments of a ``TracingWorld`` and of its ``TracingConfig``.
+) -> tuple[TracingWorld, TracingConfig]:
+    """Draw a world, and make the configuration that stands among the options.
 
     Raises
     ------
     UsageError
         An option is unknown.
     """
-    from bcannot_core.tasks.neuron_tracing import TracingConfig
-
     known = {f.name for f in fields(TracingConfig)}
     unknown = set(options) - known - {"volume", "labels", "start_zyx"}
     if unknown:
@@ -47,16 +46,16 @@ def sample_world(
         raise UsageError(
             f"neuron_tracing has no option {sorted(unknown)[0]!r}: choose from {names}"
         )
-    config = {name: value for name, value in options.items() if name in known}
+    config = TracingConfig(**{name: options[name] for name in known & set(options)})
     volume, labels = options.get("volume"), options.get("labels")
     if volume is None:
         volume, labels = DEFAULT_VOLUME, DEFAULT_VOLUME
     volume = _opened(volume, labels=False) if isinstance(volume, str) else volume
     labels = _opened(labels, labels=True) if isinstance(labels, str) else labels
-    world = {"volume": volume, "labels": labels, "start_zyx": options.get("start_zyx")}
-    if world["start_zyx"] is None:
-        world |= _draw_start(rng, volume, labels, TracingConfig(**config))
-    return world, config
+    start_zyx = options.get("start_zyx")
+    if start_zyx is not None:
+        return TracingWorld(volume, start_zyx, labels), config
+    return _draw_world(rng, volume, labels, config), config
 
 
 _CANDIDATES: WeakKeyDictionary[LabelSource, dict[int, NDArray[np.int64]]] = WeakKeyDictionary()
@@ -69,29 +68,27 @@ def _candidates(labels: LabelSource) -> dict[int, NDArray[np.int64]]:
     return _CANDIDATES[labels]
 
 
-def _draw_start(
-    rng: np.random.Generator, volume: Any, labels: LabelSource | None, config: Any
-) -> dict[str, Any]:
+def _draw_world(
+    rng: np.random.Generator, volume: Any, labels: LabelSource | None, config: TracingConfig
+) -> TracingWorld:
     """Draw a neurite where there are labels, the middle of a section otherwise."""
     depth, height, width = volume.shape
     sections = min(config.sections, depth)
     if labels is None:
-        room = depth - sections
-        first = int(rng.integers(room + 1))
+        first = int(rng.integers(depth - sections + 1))
         z = first if config.direction > 0 else depth - 1 - first
-        return {"start_zyx": (z, height // 2, width // 2)}
-    path = next(
-        sample_neurites(
-            labels,
-            rng,
-            min_sections=min(20, sections),
-            sections=sections,
-            direction=config.direction,
-            candidates=_candidates(labels),
-        )
+        return TracingWorld(volume, (z, height // 2, width // 2))
+    paths = sample_neurites(
+        labels,
+        rng,
+        min_sections=min(20, sections),
+        sections=sections,
+        direction=config.direction,
+        candidates=_candidates(labels),
     )
+    path = next(paths)
     y, x = path.points_yx[0]
-    return {"start_zyx": (path.z0, float(y), float(x)), "path": path}
+    return TracingWorld(volume, (path.z0, float(y), float(x)), labels, path)
 
 
 def score_trace(task: "NeuronTracing", state: TraceState) -> dict[str, Any]:
