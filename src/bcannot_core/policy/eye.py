@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from bcannot_core.policy.config import PolicyConfig
 from bcannot_core.policy.glance import GlanceNet, click_log_prob
-from bcannot_core.policy.retina import Glimpse, Retina, View, coarse_frame, glance_inputs
+from bcannot_core.policy.retina import (
+    SETTLE_LOOKS,
+    Glimpse,
+    Point,
+    Retina,
+    View,
+    coarse_frame,
+    glance_inputs,
+)
 
 Frame = NDArray[np.uint8]
 
@@ -65,8 +73,11 @@ class Eye:
         if arrived:
             if retina.disputed():
                 self._believe_click(retina.views[1])
-            inputs, origin = retina.glance()
-            retina.views[0].glimpse = self._glimpse(inputs, origin)
+            if len(retina.views) == 1:
+                self._settle(retina.views[0], retina.focus())
+            else:
+                inputs, origin = retina.glance()
+                retina.views[0].glimpse = self._glimpse(inputs, origin)
         glimpse = retina.views[0].glimpse
         width = self.config.glance.channels[2]
         return Sight(
@@ -90,9 +101,15 @@ class Eye:
     def _believe_click(self, view: View) -> None:
         """Look at a view anew, with the click on it as the only evidence of the object."""
         if view.click is not None:
-            inputs, origin = glance_inputs([view], view.click, self.config)
-            view.glimpse = self._glimpse(inputs, origin)
+            self._settle(view, view.click)
             del self.retina.views[self.retina.views.index(view) + 1 :]
+
+    def _settle(self, view: View, focus: Point) -> None:
+        """Look several times at a view that nothing is known of but where its object is."""
+        view.glimpse = None
+        for look in range(SETTLE_LOOKS):
+            inputs, origin = glance_inputs([view, view] if look else [view], focus, self.config)
+            view.glimpse = self._glimpse(inputs, origin)
 
     def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
         batch = torch.from_numpy(inputs)[None].to(self.device)

@@ -17,6 +17,9 @@ from bcannot_core.policy.config import PolicyConfig
 OUTSIDE_GREY = 24
 """What the canvas shows outside the volume, in the channel that the retina reads."""
 
+SETTLE_LOOKS = 3
+"""How often the first view is looked at, each time knowing what was believed of it before."""
+
 _REMEMBERED = 6
 _DIFFERENT = 4
 _SHARE = 0.03

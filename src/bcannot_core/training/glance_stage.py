@@ -17,7 +17,7 @@ from bcannot_core.training.recipe import GlanceRecipe
 from bcannot_core.training.tissue import Block, Tissue
 
 CLICK_SIGMA = 2.0
-GUIDED_UPDATES = 3000
+GUIDED_UPDATES = 2000
 GUIDED_LEAST = 0.1
 
 Progress = Callable[[dict[str, Any]], None]

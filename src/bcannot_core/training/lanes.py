@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.policy.config import GlanceConfig
-from bcannot_core.policy.retina import OUTSIDE_GREY, crop, normalise
+from bcannot_core.policy.retina import OUTSIDE_GREY, SETTLE_LOOKS, crop, normalise
 from bcannot_core.training.tissue import Block
 
 _LONGEST = 45
-_SHORTEST = 8
+_SHORTEST = 3
+_BRIEF = 0.4
 _LOST = 2
 _OFF_CENTRE = 0.6
 _CARELESS = 0.04
@@ -84,7 +85,9 @@ class Lane:
             self.focus = self._towards_border(self.focus)
         self.past: list[_Past] = []
         self.missed = self.age = 0
-        self.lasts = int(rng.integers(_SHORTEST, _LONGEST))
+        self.settling = SETTLE_LOOKS - 1
+        longest = _LONGEST // 5 if rng.random() < _BRIEF else _LONGEST
+        self.lasts = int(rng.integers(_SHORTEST, longest))
 
     def _towards_border(self, point: Yx) -> Yx:
         other, share = self._any_pixel(), self.rng.random()
@@ -154,6 +157,10 @@ class Lane:
             belief, click_yx = target.mask.astype(np.float32), target.click_yx
         half = self.config.size // 2
         corner = (self.focus[0] - half, self.focus[1] - half)
+        if self.settling:
+            self.settling -= 1
+            self.past = [_Past(self.z, corner, belief)]
+            return True
         click = self._clicked((corner[0] + click_yx[0], corner[1] + click_yx[1]))
         self.past = [_Past(self.z, corner, belief), *self.past[: self.config.views - 1]]
         self.age += 1
@@ -200,7 +207,7 @@ class Lane:
             "section": self.section,
             "tracked": sorted(self.tracked),
             "focus": list(self.focus),
-            "counts": [self.missed, self.age, self.lasts],
+            "counts": [self.missed, self.age, self.lasts, self.settling],
             "past": [[p.z, *p.corner_yx] for p in self.past],
             "rng": self.rng.bit_generator.state,
         }
@@ -217,7 +224,7 @@ class Lane:
         self.z, self.section = int(values["z"]), int(values["section"])
         self.tracked = set(values["tracked"])
         self.focus = (values["focus"][0], values["focus"][1])
-        self.missed, self.age, self.lasts = values["counts"]
+        self.missed, self.age, self.lasts, self.settling = values["counts"]
         self.past = [
             _Past(z, (y, x), belief)
             for (z, y, x), belief in zip(values["past"], arrays["beliefs"], strict=True)
