@@ -23,25 +23,27 @@ class Clicker(ABC):
     def __init__(self) -> None:
         self._last: tuple[int, int] | None = None
         self._placed = False
+        self._nodes = 0
 
-    def watch(self, layout: Layout) -> None:
-        """Say where canvas and buttons are."""
-        self.layout = layout
+    def watch(self, layout: Layout, sections: int) -> None:
+        """Say where canvas and buttons are, and how many sections there will be."""
+        self.layout, self.sections = layout, sections
 
     def reset(self) -> None:
         """Forget the session."""
-        self._last, self._placed = None, False
+        self._last, self._placed, self._nodes = None, False, 0
 
     def act(self, frame: NDArray[np.uint8]) -> tuple[int, int]:
         """Return the click for a frame."""
         if not self._placed:
             self._placed = True
+            self._nodes += 1
             self._last = self.place()
             return self._last
         self._placed = False
         if self._last is not None and not _ring_at(frame, self._last):
             self._last = None  # the view re-centred on the node
-        return self.layout.buttons["done" if self._at_end(frame) else "next_section"].centre
+        return self.layout.buttons["done" if self._nodes == self.sections else "next_section"].centre
 
     @abstractmethod
     def place(self) -> tuple[int, int]:
@@ -52,13 +54,6 @@ class Clicker(ABC):
         """The canvas centre."""
         canvas = self.layout.canvas
         return canvas.x + canvas.w // 2, canvas.y + canvas.h // 2
-
-    def _at_end(self, frame: NDArray[np.uint8]) -> bool:
-        """Whether the progress bar is full: its last pixel looks like its first."""
-        bar = self.layout.progress
-        row = frame[bar.y + bar.h // 2].astype(int)
-        inner = bar.h // 2
-        return bool(np.abs(row[bar.x + inner] - row[bar.right - 1 - inner]).sum() < 8)
 
 
 def _ring_at(frame: NDArray[np.uint8], xy: tuple[int, int]) -> bool:

@@ -159,7 +159,7 @@ def _task(
 
 def _run(task: NeuronTracing, policy: EvaluatedPolicy | Clicker) -> tuple[dict[str, Any], Trace]:
     if isinstance(policy, Clicker):
-        policy.watch(task.layout())
+        policy.watch(task.layout(), task.sections)
     tracer = Tracer.begin(task, policy)
     trace = tracer.run()
     score = task.score(tracer.session.state)
