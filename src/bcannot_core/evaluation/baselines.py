@@ -43,7 +43,9 @@ class Clicker(ABC):
         self._placed = False
         if self._last is not None and not _ring_at(frame, self._last):
             self._last = None  # the view re-centred on the node
-        return self.layout.buttons["done" if self._nodes == self.sections else "next_section"].centre
+        return self.layout.buttons[
+            "done" if self._nodes == self.sections else "next_section"
+        ].centre
 
     @abstractmethod
     def place(self) -> tuple[int, int]:
