@@ -384,6 +384,17 @@ def test_a_sampled_task_starts_on_a_neurite():
     assert again.world.start_zyx == task.world.start_zyx
 
 
+def test_a_known_path_is_cut_to_the_sections_asked_for():
+    whole = make_task(labels=make_labels()).path
+    world = TracingWorld(make_task().world.volume, (0, 300, 350), path=whole)
+    short = NeuronTracing(world, TracingConfig(sections=3)).path
+    assert (len(whole), len(short)) == (8, 3)
+    assert (short.points_yx == whole.points_yx[:3]).all()
+    assert NeuronTracing(world).path is whole
+    with pytest.raises(TaskError, match="no labels"):
+        NeuronTracing(world, TracingConfig(direction=-1)).path  # noqa: B018
+
+
 def test_a_sampled_task_without_labels_starts_in_the_middle():
     volume = Volume.from_array(make_grey())
     task = NeuronTracing.sample(np.random.default_rng(0), volume=volume, sections=8, direction=-1)

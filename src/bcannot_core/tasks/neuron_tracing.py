@@ -88,8 +88,9 @@ class NeuronTracing(TraceLattice, TaskBase):
         TaskError
             The world has no labels, or the start point lies on background.
         """
-        if self.world.path is not None:
-            return self.world.path
+        known = self.world.path
+        if known is not None and known.direction == self.config.direction:
+            return _first_sections(known, self.sections)
         if self.world.labels is None:
             raise TaskError("the world has no labels: give labels to know the neurite's course")
         return follow_neurite(
@@ -242,6 +243,13 @@ class NeuronTracing(TraceLattice, TaskBase):
     def layers(self, state: TraceState | None = None) -> list[LayerData]:
         """Return the volume, the labels (hidden) and the nodes (or the start) as layers."""
         return tracing_world.trace_layers(self, state)
+
+
+def _first_sections(path: NeuritePath, count: int) -> NeuritePath:
+    if len(path) <= count:
+        return path
+    shown = path.points_yx[:count], path.sections[:count]
+    return replace(path, points_yx=shown[0], sections=shown[1], ends=False)
 
 
 def _edit(state: TraceState, name: str, node: Offset | None, view: Offset) -> TraceState:
