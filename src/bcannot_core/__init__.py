@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bcannot_core.annotators import make_annotator
-    from bcannot_core.policy import Policy
+    from bcannot_core.policy.policy import Policy
     from bcannot_core.tasks.registry import list_tasks, make
     from bcannot_core.tracing import trace
     from bcannot_core.volumes import open_volume
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Policy", "list_tasks", "make", "make_annotator", "open_volume", "trace"]
 
 _HOMES = {
-    "Policy": "bcannot_core.policy",
+    "Policy": "bcannot_core.policy.policy",
     "list_tasks": "bcannot_core.tasks.registry",
     "make": "bcannot_core.tasks.registry",
     "make_annotator": "bcannot_core.annotators",

@@ -204,6 +204,7 @@ def test_a_task_can_be_made_without_an_environment():
 
 def test_the_package_knows_its_names():
     assert set(bc.__all__) <= set(dir(bc))
+    assert all(callable(getattr(bc, name)) for name in bc.__all__)
     assert bc.make is registry.make
     with pytest.raises(AttributeError, match="nothing_here"):
         bc.nothing_here  # noqa: B018
