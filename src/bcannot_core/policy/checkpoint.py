@@ -75,9 +75,17 @@ def save_checkpoint(
         What made the policy: plain values.
     half : bool
         Store weights as float16; statistics of the normalisation stay float32.
+
+    Raises
+    ------
+    CheckpointError
+        Something else than a policy is there already.
     """
+    if folder.exists() and not _replaceable(folder):
+        raise CheckpointError(f"{folder} holds something else than a policy: choose another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = scratch.with_name(scratch.name + "-old")
     try:
         tensors = {name: _stored(name, t, half=half) for name, t in net.state_dict().items()}
         shards = list(_shards(tensors))
@@ -93,10 +101,16 @@ def save_checkpoint(
         (scratch / CARD).write_text(card or f"# {folder.name}\n", encoding="utf-8")
         scratch.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.replace(old)
         scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether a folder is a policy's or empty, and no file."""
+    return folder.is_dir() and ((folder / "config.json").is_file() or not any(folder.iterdir()))
 
 
 def load_checkpoint(folder: Path) -> PolicyNet:
@@ -107,7 +121,9 @@ def load_checkpoint(folder: Path) -> PolicyNet:
     CheckpointError
         A file is missing, unreadable, of another version, or does not fit the configuration.
     """
-    net = PolicyNet(PolicyConfig.from_json(read_config(folder)["policy"]))
+    config = PolicyConfig.from_json(read_config(folder)["policy"])
+    with torch.device("meta"):  # takes no memory, whatever the configuration says
+        net = PolicyNet(config)
     state: dict[str, Tensor] = {}
     for path in _shard_paths(folder):
         try:
@@ -128,7 +144,8 @@ def load_checkpoint(folder: Path) -> PolicyNet:
             raise CheckpointError(
                 f"{folder}: {name} has shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
             )
-    net.load_state_dict({name: state[name].to(t.dtype) for name, t in expected.items()})
+    weights = {name: state[name].to(t.dtype) for name, t in expected.items()}
+    net.load_state_dict(weights, assign=True)
     return net
 
 
@@ -145,7 +162,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         if path.stat().st_size > _CONFIG_BYTES:
             raise CheckpointError(f"{path} is larger than {_CONFIG_BYTES} bytes: not a policy")
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a readable policy configuration: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(f"{path} does not describe a policy: its format is not {FORMAT!r}")

@@ -6,6 +6,8 @@ from typing import Any
 
 from bcannot_core.errors import CheckpointError
 
+_LARGEST_FRAME = 8192
+
 
 @dataclass(frozen=True)
 class GlanceConfig:
@@ -72,16 +74,47 @@ class PolicyConfig:
         Raises
         ------
         CheckpointError
-            A value is missing, unknown or of the wrong type.
+            A value is missing, unknown, of the wrong type, or fits no network.
         """
         try:
             glance = _checked(GlanceConfig, values["glance"])
             config: PolicyConfig = _checked(
                 cls, {**values, "glance": GlanceConfig(**glance)}, build=True
             )
-            return config
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"the policy configuration is not readable: {error}") from error
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """See that a network can be built from the values.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot, or would be larger than any that makes sense.
+        """
+        glance = self.glance
+        (width, height), (x, y, canvas_w, canvas_h) = self.frame_wh, self.canvas_xywh
+        fits = {
+            "frame_wh": all(self.patch <= side <= _LARGEST_FRAME for side in self.frame_wh),
+            "canvas_xywh": x + canvas_w <= width and y + canvas_h <= height,
+            "canvas_xywh's size": min(canvas_w, canvas_h) > 0,
+            "coarse": self.coarse in (1, 2, 4, 8),
+            "patch": self.patch >= 8 and self.patch % 8 == 0,
+            "heads": self.heads >= 1 and self.width % (2 * self.heads) == 0,
+            "width": 1 <= self.width <= 8192,
+            "layers": self.layers <= 256,
+            "context": 1 <= self.context <= 4096,
+            "glance.size": 8 <= glance.size <= 1024 and glance.size % 8 == 0,
+            "glance.views": glance.views <= 64,
+            "glance.channels": all(1 <= c <= 8192 for c in glance.channels),
+        }
+        wrong = [name for name, good in fits.items() if not good]
+        if wrong:
+            raise CheckpointError(
+                f"no network can be built from the policy configuration: {', '.join(wrong)}"
+            )
 
 
 def _checked(kind: type, values: Mapping[str, Any], *, build: bool = False) -> Any:
@@ -90,14 +123,22 @@ def _checked(kind: type, values: Mapping[str, Any], *, build: bool = False) -> A
         odd = sorted(set(values) ^ names)
         raise CheckpointError(f"the policy configuration lacks or does not know {', '.join(odd)}")
     plain: dict[str, Any] = {}
+    default = kind()
     for name, value in values.items():
         if isinstance(value, list):
             value = tuple(value)
-        members = value if isinstance(value, tuple) else (value,)
-        for member in members:
-            if isinstance(member, GlanceConfig):
-                continue
-            if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member <= 65_536:
-                raise CheckpointError(f"the policy configuration has {name} = {value!r}")
+        if not isinstance(value, GlanceConfig) and not _like(value, getattr(default, name)):
+            raise CheckpointError(f"the policy configuration has {name} = {value!r}"[:200])
         plain[name] = value
     return kind(**plain) if build else plain
+
+
+def _like(value: Any, default: Any) -> bool:
+    """Whether a value is a whole number, or as many of them as there are by default."""
+    if isinstance(default, tuple):
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(default)
+            and all(_like(v, d) for v, d in zip(value, default, strict=True))
+        )
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_536

@@ -176,8 +176,9 @@ class Policy:
         heat += (1 - gate) * spread / max(float(spread.sum()), 1e-9)
         glimpse = self._eye.glimpse
         if glimpse is not None:
-            x, y = self._eye.retina.to_frame(glimpse.origin_xy)
-            _add_window(heat, np.float32(gate) * np.exp(glimpse.heat), (x, y))
+            near = np.zeros_like(heat)
+            _add_window(near, np.exp(glimpse.heat), self._eye.retina.to_frame(glimpse.origin_xy))
+            heat += gate * near / max(float(near.sum()), 1e-9)
         return heat
 
     # Inside -----------------------------------------------------------------------------------

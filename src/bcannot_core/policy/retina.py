@@ -2,8 +2,9 @@
 
 The canvas of a frame shows one *view*. The retina recognises views by their pixels: a frame that
 shows the same view as before (up to markers, or moved by a whole number of pixels after a click
-that re-centred it) brings no new glance; any other frame is an *arrival*. Views are kept in
-register: ``offset_xy`` carries canvas pixels into coordinates that a re-centring does not change.
+that re-centred it, or back to where it was before) brings no new glance; any other frame is an
+*arrival*. Views are kept in register: ``offset_xy`` carries canvas pixels into coordinates that a
+re-centring does not change.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ SETTLE_LOOKS = 3
 """How often the first view is looked at, each time knowing what was believed of it before."""
 
 _REMEMBERED = 6
+_OFFSETS = 4
 _DIFFERENT = 4
 _SHARE = 0.03
 
@@ -72,7 +74,6 @@ class View:
     offset_xy: Point
     glimpse: Glimpse | None = None
     click: Point | None = None
-    moved_xy: Point = (0, 0)
 
 
 @dataclass
@@ -90,6 +91,7 @@ class Retina:
     offset_xy: Point = (0, 0)
     last_click: Point | None = None
     _pending: Point | None = None
+    _left: list[Point] = field(default_factory=list)
 
     def check(self, frame: NDArray[np.uint8]) -> None:
         """Raise CheckpointError unless the frame has the size that the policy was made for."""
@@ -109,9 +111,8 @@ class Retina:
         if self.views and self._stays(grey, clicked):
             return False
         for i, view in enumerate(self.views):
-            if _same(grey, view.grey, (0, 0)):
+            if self._shows(view, grey, [view.offset_xy, self.offset_xy, *self._left]):
                 self.views.insert(0, self.views.pop(i))
-                self.offset_xy = view.offset_xy
                 return True
         self.views.insert(0, View(grey.copy(), self.offset_xy))
         del self.views[_REMEMBERED:]
@@ -119,20 +120,23 @@ class Retina:
 
     def _stays(self, grey: Grey, clicked: Point | None) -> bool:
         """Whether the frame shows the last view, perhaps re-centred; follow it if so."""
-        view = self.views[0]
-        if _same(grey, view.grey, (0, 0)):
-            return True
         _, _, width, height = self.config.canvas_xywh
-        moves = []
-        if clicked is not None:
-            cx, cy = self.to_canvas(clicked)
-            moves.append((width // 2 - cx, height // 2 - cy))
-        if view.moved_xy != (0, 0):
-            moves.append((-view.moved_xy[0], -view.moved_xy[1]))
-        for move in moves:
-            if move != (0, 0) and _same(grey, view.grey, move):
-                self.offset_xy = (self.offset_xy[0] - move[0], self.offset_xy[1] - move[1])
-                view.grey, view.offset_xy, view.moved_xy = grey.copy(), self.offset_xy, move
+        centred = [] if clicked is None else [_minus(clicked, (width // 2, height // 2))]
+        return self._shows(self.views[0], grey, [self.offset_xy, *centred, *self._left])
+
+    def _shows(self, view: View, grey: Grey, offsets: list[Point]) -> bool:
+        """Whether the frame shows a view at one of the offsets; take that offset if so.
+
+        An undo leads back to where the view was before, by whatever clicks it has moved since.
+        """
+        for offset in dict.fromkeys(offsets):
+            if _same(grey, view.grey, _minus(view.offset_xy, offset)):
+                if offset != self.offset_xy:
+                    left = [self.offset_xy, *self._left]
+                    self._left = [o for o in dict.fromkeys(left) if o != offset][:_OFFSETS]
+                    self.offset_xy = offset
+                if offset != view.offset_xy:
+                    view.grey, view.offset_xy = grey.copy(), offset
                 return True
         return False
 
@@ -286,6 +290,14 @@ def _same(now: Grey, before: Grey, move: Point) -> bool:
         return False
     a = now[max(dy, 0) : height + min(dy, 0) : 2, max(dx, 0) : width + min(dx, 0) : 2]
     b = before[max(-dy, 0) : height - max(dy, 0) : 2, max(-dx, 0) : width - max(dx, 0) : 2]
+    if _different(a[::8, ::8], b[::8, ::8]) > a.size // 256:  # a quarter of those looked at
+        return False
     tissue = np.count_nonzero((a != OUTSIDE_GREY) | (b != OUTSIDE_GREY))
-    high, low = np.maximum(a, b), np.minimum(a, b)
-    return bool(np.count_nonzero((high - low) > _DIFFERENT) <= _SHARE * tissue)
+    if move != (0, 0) and tissue < a.size // 8:
+        return False
+    return _different(a, b) <= _SHARE * tissue
+
+
+def _different(a: Grey, b: Grey) -> int:
+    """Return how many pixels differ, by more than drawing may change them."""
+    return int(np.count_nonzero((np.maximum(a, b) - np.minimum(a, b)) > _DIFFERENT))

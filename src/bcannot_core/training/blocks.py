@@ -1,12 +1,15 @@
 """A stream of blocks: the same sequence for a seed, whatever number of workers makes it."""
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 
+from bcannot_core.errors import DatasetError
 from bcannot_core.training.tissue import Augmentation, Block, Tissue, cut_block
 
 _AHEAD = 2
@@ -19,6 +22,15 @@ _tissues: list[Tissue] = []
 def _share(tissues: list[Tissue]) -> None:
     """Keep the tissues in this worker process; sent once rather than with every block."""
     _tissues[:] = tissues
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave when the process that trains was killed: a pool's workers wait for ever else."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _in_worker(seed: int, index: int, augmentation: Augmentation) -> Block:
@@ -28,7 +40,13 @@ def _in_worker(seed: int, index: int, augmentation: Augmentation) -> Block:
 def make_block(
     tissues: Sequence[Tissue], seed: int, index: int, augmentation: Augmentation
 ) -> Block:
-    """Return block ``index`` of a seed's stream."""
+    """Return block ``index`` of a seed's stream.
+
+    Raises
+    ------
+    DatasetError
+        The tissues hold no neurite that could be followed.
+    """
     rng = np.random.default_rng(np.random.SeedSequence((seed, index)))
     weights = np.array([tissue.weight for tissue in tissues])
     for _ in range(_TRIES):
@@ -36,6 +54,10 @@ def make_block(
         block = cut_block(tissue, rng, augmentation)
         if len(block.neurites) >= _LEAST_NEURITES:
             break
+    if not block.neurites:
+        raise DatasetError(
+            "the labelled volumes hold no neurite that can be followed: use larger or fuller ones"
+        )
     return block
 
 

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from bcannot_core.errors import UsageError
+from bcannot_core.errors import CheckpointError, UsageError
 from bcannot_core.policy.config import PolicyConfig
 from bcannot_core.training.tissue import Augmentation
+
+_LARGEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -116,32 +118,63 @@ class TrainRecipe:
         Raises
         ------
         UsageError
-            A name is unknown or a value of the wrong type.
+            A name is unknown, a value of the wrong type, or no run can be made from it.
         """
-        recipe: TrainRecipe = _build(cls, values, "recipe")
+        recipe: TrainRecipe = _build(cls(), values, "recipe")
+        _check(recipe)
         return recipe
 
 
-def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+def _build(default: Any, values: Mapping[str, Any], where: str) -> Any:
+    """Return a recipe with some values changed; those below it keep their defaults too."""
     if not isinstance(values, Mapping):
         raise UsageError(f"{where} is {values!r}: give an object with named values")
-    hints = get_type_hints(kind)
-    unknown = set(values) - {f.name for f in fields(kind)}
+    names = [f.name for f in fields(default)]
+    unknown = set(values) - set(names)
     if unknown:
-        known = ", ".join(f.name for f in fields(kind))
+        known = ", ".join(names)
         raise UsageError(f"{where} does not know {sorted(unknown)[0]!r}: choose from {known}")
     built: dict[str, Any] = {}
     for name, value in values.items():
-        hint = hints[name]
-        if is_dataclass(hint):
-            built[name] = _build(hint, value, f"{where}.{name}")
-        elif isinstance(value, list | tuple):
-            built[name] = tuple(value)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            built[name] = hint(value)
-        else:
-            raise UsageError(f"{where}.{name} is {value!r}: give a number that is not negative")
-    return kind(**built)
+        build = _build if is_dataclass(getattr(default, name)) else _number_like
+        built[name] = build(getattr(default, name), value, f"{where}.{name}")
+    return replace(default, **built)
+
+
+def _number_like(default: Any, value: Any, where: str) -> Any:
+    """Return a number, or a tuple of numbers, of the type that it has by default."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple) or not value:
+            raise UsageError(f"{where} is {value!r}: give a list of numbers")
+        return tuple(_number_like(default[0], member, where) for member in value)
+    kind = type(default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < _LARGEST or kind(value) != value:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{where} is {value!r}: give {what} that is not negative")
+    return kind(value)
+
+
+def _check(recipe: TrainRecipe) -> None:
+    """See that a run can be made from a recipe's values."""
+    glance, augmentation = recipe.glance, recipe.glance.augmentation
+    fits = {
+        "glance.lanes": glance.lanes >= 1,
+        "glance.pool": glance.pool >= 1,
+        "glance.refresh": glance.refresh >= 1,
+        "glance.augmentation.zooms": len(augmentation.zooms) == 2 and min(augmentation.zooms) > 0,
+        "glance.augmentation.nm_per_px": augmentation.nm_per_px > 0,
+        "glance.augmentation.spacings": sum(augmentation.spacings) > 0,
+        "steps.windows": recipe.steps.windows >= 1,
+        "steps.episodes": recipe.steps.episodes >= 1,
+    }
+    for name, good in fits.items():
+        if not good:
+            raise UsageError(f"recipe.{name} leaves nothing to train with: give larger values")
+    try:
+        PolicyConfig.from_json(recipe.policy.to_json())
+    except CheckpointError as error:
+        raise UsageError(f"recipe.policy: {error}") from error
 
 
 def presets() -> dict[str, Path]:
@@ -167,6 +200,6 @@ def load_recipe(name: str | Path) -> TrainRecipe:
         raise UsageError(
             f"there is no recipe {str(name)!r}: give a JSON file or one of {names}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
     return TrainRecipe.from_json(values)

@@ -83,7 +83,13 @@ _nets: list[PolicyNet] = []
 def _load(folder: Path) -> None:
     """Keep the network in this worker process."""
     torch.set_num_threads(1)
-    _nets[:] = [load_checkpoint(folder).eval().requires_grad_(False)]
+    _nets[:] = [_ready(load_checkpoint(folder)).requires_grad_(False)]
+
+
+def _ready(net: PolicyNet) -> PolicyNet:
+    """Make a network look as a policy does; in another memory layout the last bits differ."""
+    net.glance.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval()
 
 
 def _in_worker(episode: Episode) -> RenderedEpisode:
@@ -96,7 +102,7 @@ def render_all(
     """Render episodes in order, by workers that read the network from a folder, or here."""
     if workers < 2 or folder is None:
         device = next(net.parameters()).device
-        net.eval()
+        _ready(net)
         for episode in episodes:
             yield render(episode, net, device)
         return

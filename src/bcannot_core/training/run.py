@@ -16,7 +16,7 @@ from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import choose_device
 from bcannot_core.training.card import model_card
 from bcannot_core.training.glance_stage import GlanceStage
-from bcannot_core.training.recipe import TrainRecipe
+from bcannot_core.training.recipe import TrainRecipe, load_recipe
 from bcannot_core.training.sources import tissues_of
 from bcannot_core.training.steps_stage import StepsStage
 from bcannot_core.training.store import RunLog, environment, load_state, save_state
@@ -185,7 +185,7 @@ def _claim(options: RunOptions, recipe: TrainRecipe) -> TrainRecipe:
     if path.exists():
         if not options.resume:
             raise UsageError(f"{options.out} holds a run already: use --resume or another folder")
-        return TrainRecipe.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return load_recipe(path)
     if options.resume:
         raise UsageError(f"{options.out} holds no run to resume: leave --resume out")
     options.out.mkdir(parents=True, exist_ok=True)

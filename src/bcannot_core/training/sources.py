@@ -8,7 +8,7 @@ from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import DatasetError
 from bcannot_core.training.tissue import Tissue
 from bcannot_core.volumes import open_volume
-from bcannot_core.volumes.address import parse_address
+from bcannot_core.volumes.address import add_options, parse_address, split_options
 
 _MAX_VOXELS = 1 << 29
 
@@ -45,14 +45,20 @@ def tissues_of(episodes: Iterable[Episode]) -> list[Tissue]:
 
 def _plain(address: str) -> str:
     """Return an address without its region."""
-    location, mark, options = address.partition("#")
+    location, options = split_options(address)
     region = ("box=", "axes=", "flip=", "step=")
-    kept = [part for part in options.split("&") if part and not part.startswith(region)]
-    return location + mark + "&".join(kept) if kept else location
+    return add_options(
+        location, [part for part in options.split("&") if part and not part.startswith(region)]
+    )
 
 
 def _tissue(volume_address: str, labels_address: str, boxes: list[Box | None]) -> Tissue:
     volume, labels = open_volume(volume_address), open_volume(labels_address, labels=True)
+    if volume.shape != labels.shape:
+        raise DatasetError(
+            f"{labels_address} has shape {labels.shape}, {volume_address} {volume.shape}: "
+            "they must be equal"
+        )
     depth, height, width = volume.shape
     whole = (0, depth, 0, height, 0, width)
     used = np.array([box or whole for box in boxes])

@@ -68,11 +68,11 @@ class StepsStage:
         """Train until the last update or a time; return whether the stage is complete."""
         self.net.steps.train()
         while self.update < self.recipe.updates:
-            if until is not None and time.monotonic() >= until:
-                return False
             progress({"stage": self.name, "update": self.update, **self._one_update()})
             self.update += 1
-        return True
+            if until is not None and time.monotonic() >= until:
+                break  # after one update at least, so that every call gets on
+        return self.update >= self.recipe.updates
 
     def close(self) -> None:
         """Nothing to stop."""

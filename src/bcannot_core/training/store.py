@@ -38,11 +38,14 @@ def save_state(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Te
 def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Return the state of a run, None where there is none yet.
 
+    What a kill left while a state was being replaced is put right first.
+
     Raises
     ------
     CheckpointError
         It is there but not readable.
     """
+    _tidy(folder)
     if not folder.is_dir():
         return None
     try:
@@ -52,6 +55,16 @@ def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         raise CheckpointError(
             f"{folder} is not readable: {error}; remove it to start anew"
         ) from error
+
+
+def _tidy(folder: Path) -> None:
+    """Bring back a state that was moved aside and not yet replaced; remove half-written ones."""
+    left = sorted(folder.parent.glob(f".{folder.name}-*"))
+    for path in left:
+        if path.name.endswith("-old") and not folder.exists():
+            path.replace(folder)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class RunLog:
@@ -66,26 +79,39 @@ class RunLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            self._replace([line for line in self._lines() if _is_whole(line)])
 
     def rewind(self, stage: str, update: int) -> None:
         """Drop lines of a stage at or after an update."""
         if not self.path.exists():
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
         kept = []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
+        for line in self._lines():
+            entry = json.loads(line)
             if entry.get("stage") != stage or entry.get("update", -1) < update:
                 kept.append(line)
-        self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self._replace(kept)
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def _replace(self, lines: list[str]) -> None:
+        scratch = self.path.with_name(f".{self.path.name}-new")
+        scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        scratch.replace(self.path)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append an entry."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def environment() -> dict[str, Any]:
