@@ -351,6 +351,16 @@ def test_a_box_too_large_for_the_cache_is_read_past_it() -> None:
     assert counted.reads == 1
 
 
+def test_a_volume_under_another_contrast_reads_nothing_again() -> None:
+    counted = Counted(noise())
+    volume = Volume.from_array(counted, contrast=Contrast(0, 99))
+    volume.section_grey(0, 0, 40, 0, 50)
+    reads = counted.reads
+    other = volume.with_contrast(Contrast(50, 60)).section_grey(1, 0, 40, 0, 50)
+    assert np.array_equal(other, to_grey(noise()[1], Contrast(50, 60)))
+    assert counted.reads == reads
+
+
 def test_a_failed_read_is_reported_and_the_volume_recovers() -> None:
     counted = Counted(noise())
     volume = Volume.from_array(counted, address="far://away", contrast=Contrast(0, 99))

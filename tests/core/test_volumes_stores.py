@@ -15,7 +15,7 @@ from bcannot_core.errors import (
     VolumeFormatError,
     VolumeNotFoundError,
 )
-from bcannot_core.volumes import Volume, open_volume
+from bcannot_core.volumes import Contrast, Volume, open_volume
 from bcannot_core.volumes.formats import stores
 
 SHAPE = (20, 130, 140)
@@ -163,6 +163,14 @@ def test_ome_zarr_levels_are_scales(tmp_path: Path, version: int, axes: str) -> 
     assert same(coarse, raw[:, ::2, ::2])
     assert same(volume.at_scale(1), raw[:, ::2, ::2])
     assert open_volume(volume.at_scale(1).address).scale == 1
+
+
+def test_a_contrast_goes_with_the_volume_to_other_scales(tmp_path: Path) -> None:
+    write_ome(tmp_path / "a.zarr", [smooth(), smooth()[:, ::2, ::2]])
+    volume = open_volume(tmp_path / "a.zarr").with_contrast(Contrast(3, 99))
+    assert volume.at_scale(1).contrast == Contrast(3, 99)
+    chosen = open_volume(tmp_path / "a.zarr", contrast=Contrast(5, 9))
+    assert chosen.at_scale(1).contrast == Contrast(5, 9)
 
 
 def test_the_voxel_size_of_one_scale_sets_those_of_the_others(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from bcannot_core.session.clicks import ACTORS, ClickToken, Outcome
 from bcannot_core.session.history import History
 from bcannot_core.session.protocol import NONE, Aim, Task
 
+_MOST_FLAGS, _MOST_MS = 0xFFFF, 0xFFFF_FFFF  # what datasets and journals can store
+
 Listener = Callable[[Outcome, ClickToken], None]
 
 
@@ -94,7 +96,7 @@ class Session:
         ClickError
             The click lies outside the frame or between its pixels; nothing is changed.
         UsageError
-            The actor is unknown.
+            The actor is unknown, or flags or time cannot be stored.
         TaskError
             Called by a listener of this session.
         """
@@ -122,6 +124,11 @@ class Session:
             x, y = (operator.index(c) for c in click_xy)
         except (TypeError, ValueError):
             raise ClickError(f"click {click_xy!r} is not a pair (x, y) of whole numbers") from None
+        if not (0 <= flags <= _MOST_FLAGS and 0 <= ms <= _MOST_MS):
+            raise UsageError(
+                f"flags {flags} or time {ms} ms is out of range: give flags from 0 to {_MOST_FLAGS} "
+                f"and a time from 0 to {_MOST_MS}"
+            )
         return ClickToken(x, y, actor, int(flags), int(ms))
 
     def _notify(self, outcome: Outcome, token: ClickToken) -> None:
