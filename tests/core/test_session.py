@@ -114,6 +114,15 @@ def test_an_unknown_actor_is_refused():
     assert session.clicks == []
 
 
+@pytest.mark.parametrize("change", [{"flags": -1}, {"flags": 1 << 16}, {"ms": -5}, {"ms": 1 << 32}])
+def test_what_cannot_be_stored_is_refused(change):
+    session = make_session()
+    with pytest.raises(UsageError, match="out of range"):
+        place(session, 128, 128, **change)
+    assert session.clicks == []
+    assert session.state.nodes.count == 0
+
+
 def test_listeners_hear_every_click_until_they_unsubscribe():
     session = make_session()
     heard, other = [], []
