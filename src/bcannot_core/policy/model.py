@@ -20,7 +20,7 @@ from bcannot_core.policy.retina import SUMMARY
 
 CELL = 8
 _POINTER = 32
-_FRAME_GRID = 7
+_FRAME_GRID = 4
 _HARMONICS = 8
 
 
@@ -52,34 +52,34 @@ def grid_shape(config: PolicyConfig) -> tuple[int, int]:
 
 
 class FrameEncoder(nn.Module):
-    """Convolutions on the coarse frame: 7 × 7 tokens, and features for every pointer cell."""
+    """Convolutions on the coarse frame: 4 × 4 tokens, and features for every pointer cell."""
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.rows, self.columns = grid_shape(config)
         self.cell1 = nn.Sequential(
             nn.Conv2d(3, 24, 3, stride=CELL // config.coarse, padding=1),
-            nn.GroupNorm(4, 24),
-            nn.GELU(),
+            nn.BatchNorm2d(24),
+            nn.ReLU(inplace=True),
             nn.Conv2d(24, 32, 3, padding=1),
-            nn.GroupNorm(4, 32),
-            nn.GELU(),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
         )
         self.cells = nn.Conv2d(32, _POINTER, 1)
         self.down = nn.Sequential(
             nn.Conv2d(32, 48, 3, stride=2, padding=1),
-            nn.GroupNorm(4, 48),
-            nn.GELU(),
+            nn.BatchNorm2d(48),
+            nn.ReLU(inplace=True),
             nn.Conv2d(48, 96, 3, stride=2, padding=1),
-            nn.GroupNorm(4, 96),
-            nn.GELU(),
+            nn.BatchNorm2d(96),
+            nn.ReLU(inplace=True),
             nn.Conv2d(96, config.width, 3, stride=2, padding=1),
             nn.AdaptiveAvgPool2d(_FRAME_GRID),
         )
         self.place = nn.Parameter(torch.randn(_FRAME_GRID**2, config.width) * 0.02)
 
     def forward(self, coarse: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (n, 3, h, w) to tokens (n, 49, width) and cell features (n, cells, 32)."""
+        """Map (n, 3, h, w) to tokens (n, 16, width) and cell features (n, cells, 32)."""
         x = self.cell1(coarse.contiguous(memory_format=torch.channels_last))
         cells = self.cells(x)
         missing = (0, self.columns - cells.shape[3], 0, self.rows - cells.shape[2])
@@ -209,7 +209,7 @@ class StepTransformer(nn.Module):
         return _FRAME_GRID**2 + 4
 
     def embed(self, inputs: StepInputs) -> tuple[Tensor, Tensor, Tensor]:
-        """Return block tokens (n, t, 52, width), clicks (n, t, width), cells (n, t, c, 32)."""
+        """Return block tokens (n, t, 19, width), clicks (n, t, width), cells (n, t, c, 32)."""
         n, t = inputs.coarse.shape[:2]
         frame, cells = self.frame(inputs.coarse.flatten(0, 1))
         patch = self.patch(inputs.patch.flatten(0, 1)) + self.kinds[1]
