@@ -223,7 +223,10 @@ def test_redo_returns_to_where_the_edit_was_made():
     place(session, 250, 128)
     place(session, 128, 3)
     assert session.state.view != (0, 0)
-    outcomes = session.redo()
+    outcomes = session.redo(ms=70)
+    assert [token.ms for token in session.clicks[-len(outcomes) :]] == [70] + [0] * (
+        len(outcomes) - 1
+    )
     assert outcomes[-1].action == "place"
     assert {outcome.action for outcome in outcomes[:-1]} == {"previous_section", "pan"}
     assert visible(session) == expected

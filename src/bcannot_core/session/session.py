@@ -126,8 +126,8 @@ class Session:
             raise ClickError(f"click {click_xy!r} is not a pair (x, y) of whole numbers") from None
         if not (0 <= flags <= _MOST_FLAGS and 0 <= ms <= _MOST_MS):
             raise UsageError(
-                f"flags {flags} or time {ms} ms is out of range: give flags from 0 to {_MOST_FLAGS} "
-                f"and a time from 0 to {_MOST_MS}"
+                f"flags {flags} or time {ms} ms is out of range: "
+                f"give flags from 0 to {_MOST_FLAGS} and a time from 0 to {_MOST_MS}"
             )
         return ClickToken(x, y, actor, int(flags), int(ms))
 
@@ -163,6 +163,8 @@ class Session:
     def redo(self, actor: str = "person", flags: int = 0, ms: int = 0) -> list[Outcome]:
         """Do the edit undone last again, with the clicks that lead back to where it was made.
 
+        The time goes to the first of them.
+
         Returns
         -------
         list of Outcome
@@ -172,7 +174,10 @@ class Session:
         if edit is None or self.terminated:
             return []
         aims = self.task.retrace(self._state, edit.outcome.state_before, edit.action)
-        return [self.apply(self.click_for(aim), actor, flags, ms) for aim in aims]
+        return [
+            self.apply(self.click_for(aim), actor, flags, ms if i == 0 else 0)
+            for i, aim in enumerate(aims)
+        ]
 
     def click_for(self, aim: Aim) -> tuple[int, int]:
         """Return the frame pixel (x, y) for a named action or a canvas pixel.
