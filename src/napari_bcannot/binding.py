@@ -177,7 +177,9 @@ class TraceBinding:
             with self.points.events.data.blocker(self._on_data):
                 self.points.selected_data = set()
                 self.points.data = rows
-            self.edges.data = rows_to_edges(rows)
+        edges = rows_to_edges(rows)
+        if not np.array_equal(edges, self.edges.data):
+            self.edges.data = edges
         if len(rows):
             current = rows[:, 0] == snapshot.z
             self.points.border_color = np.where(current[:, None], CURRENT_RGBA, OTHER_RGBA)

@@ -125,3 +125,156 @@ def make_controller(make_trace: Any) -> Any:
         return controller
 
     return make
+
+
+class Desk:
+    """A viewer with a tube, the docked widget, and a person's mouse and keys."""
+
+    def __init__(self, viewer: Any, widget: Any, layer: Any, tube: Tube, qtbot: Any) -> None:
+        self.viewer, self.widget, self.layer, self.tube = viewer, widget, layer, tube
+        self.qtbot = qtbot
+        self.shown: list[tuple[str, str]] = []
+
+    @property
+    def snapshot(self) -> Any:
+        return self.widget.controller.snapshot()
+
+    @property
+    def points(self) -> Any:
+        return self.widget.binding.points
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        return [(t.actor, t.action) for t in self.widget.controller.trace.session.clicks]
+
+    def settle(self) -> None:
+        """Let Qt deliver what is queued."""
+        from qtpy.QtWidgets import QApplication
+
+        for _ in range(3):
+            QApplication.processEvents()
+
+    def until(self, condition: Any, timeout: int = 30_000) -> None:
+        self.qtbot.waitUntil(condition, timeout=timeout)
+
+    def until_phase(self, *phases: str) -> None:
+        self.until(lambda: self.snapshot.phase in phases)
+        self.settle()
+
+    def world(self, zyx: Any) -> tuple[float, ...]:
+        return tuple(self.layer.data_to_world(zyx))
+
+    def click(self, yx: Any, z: int | None = None) -> None:
+        """Press and release the left mouse button on a point of the section in view."""
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        from napari_bcannot.compat import canvas_widget, canvas_xy
+
+        z = round(self.viewer.dims.point[0] / self.layer.scale[0]) if z is None else z
+        x, y = canvas_xy(self.viewer, self.world((z, *yx)))
+        at = QPoint(round(x), round(y))
+        QTest.mouseClick(canvas_widget(self.viewer), Qt.LeftButton, Qt.NoModifier, at)
+        self.settle()
+
+    def drag(self, from_yx: Any, to_yx: Any, before_release: Any = lambda: None) -> None:
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtTest import QTest
+        from qtpy.QtWidgets import QApplication
+
+        from napari_bcannot.compat import canvas_widget, canvas_xy
+
+        canvas = canvas_widget(self.viewer)
+        z = round(self.viewer.dims.point[0] / self.layer.scale[0])
+        start, end = (
+            QPointF(*canvas_xy(self.viewer, self.world((z, *yx)))) for yx in (from_yx, to_yx)
+        )
+
+        def send(kind: Any, at: QPointF, button: Any, buttons: Any) -> None:
+            where = QPointF(canvas.mapToGlobal(at.toPoint()))
+            QApplication.sendEvent(
+                canvas, QMouseEvent(kind, at, where, button, buttons, Qt.NoModifier)
+            )
+            QTest.qWait(20)  # vispy drops moves that follow within 10 ms
+
+        left, none = Qt.LeftButton, Qt.NoButton
+        send(QEvent.MouseButtonPress, start, left, left)
+        for part in (0.3, 0.7, 1.0):
+            send(QEvent.MouseMove, start + (end - start) * part, none, left)
+        before_release()
+        send(QEvent.MouseButtonRelease, end, left, none)
+        self.settle()
+
+    def key(self, key: str, modifiers: str = "") -> None:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        from napari_bcannot.compat import canvas_widget
+
+        held = Qt.NoModifier
+        for name in modifiers.split():
+            held |= getattr(Qt, f"{name}Modifier")
+        QTest.keyClick(canvas_widget(self.viewer), getattr(Qt, f"Key_{key}"), held)
+        self.settle()
+
+    def press(self, name: str) -> None:
+        """Click a button of the widget with the mouse."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        button = getattr(self.widget.view, name)
+        assert button.isEnabled(), f"{name} is greyed out"
+        QTest.mouseClick(button, Qt.LeftButton)
+        self.settle()
+
+    def pick(self, z: int = 0) -> None:
+        """Pick the tube in section z as the start point, with the mouse."""
+        self.viewer.dims.set_point(0, self.world((z, 0, 0))[0])
+        self.settle()
+        self.press("pick")
+        self.click(self.tube.at(z), z)
+
+    def check_layers(self) -> None:
+        """See that the layers show what the session holds."""
+        rows = [(z, *yx) for z, yx in sorted(self.snapshot.nodes.items())]
+        assert np.allclose(self.points.data, np.reshape(rows, (-1, 3)))
+        assert len(self.widget.binding.edges.data) == max(0, len(rows) - 1)
+
+
+@pytest.fixture
+def make_desk(
+    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> Any:
+    """Return a factory of viewers with a docked *Trace neuron* widget and a bright tube."""
+    from napari_bcannot.widgets import trace_neuron
+
+    shown: list[tuple[str, str]] = []
+    for kind in ("error", "warning", "info"):
+        monkeypatch.setattr(
+            trace_neuron, f"show_{kind}", lambda text, kind=kind: shown.append((kind, text))
+        )
+    monkeypatch.setattr(trace_neuron, "default_folder", lambda: tmp_path / "journals")
+
+    def make(
+        tube: Tube | None = None, policy: Any = None, show: bool = False, sections: int = 50
+    ) -> Desk:
+        tube = tube or Tube()
+        viewer = make_napari_viewer(show=show)
+        layer = viewer.add_image(
+            tube.volume().array,
+            scale=tube.voxel_nm,
+            units=("nm",) * 3,
+            name="em",
+            contrast_limits=(0, 255),
+            metadata={"bcannot_volume": tube.volume()},
+        )
+        widget = trace_neuron.TraceNeuronWidget(viewer, lambda name: policy or PixelPolicy())
+        viewer.window.add_dock_widget(widget, name="Trace neuron", area="right")
+        widget.view.sections.setValue(sections)
+        desk = Desk(viewer, widget, layer, tube, qtbot)
+        desk.shown = shown
+        desk.settle()
+        return desk
+
+    return make

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout, QWidget
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
@@ -60,7 +60,6 @@ class TraceNeuronWidget(QWidget):
         self._placement: Placement | None = None
         self._held: Turn | None = None
         self._traces = 0
-        self._window: QObject | None = None
         self._closed = False
         self._connect_view()
         self._connect_viewer()
@@ -191,6 +190,7 @@ class TraceNeuronWidget(QWidget):
         """Show where the policy considered clicking, or hide it."""
         self.controller.wants_heatmap = on
         self._sync()
+        self._show(self.controller.snapshot())
 
     def record(self, on: bool) -> None:
         """Write the session's clicks to a journal, or stop writing."""
@@ -362,13 +362,12 @@ class TraceNeuronWidget(QWidget):
         """Watch the window that the widget is docked in."""
         super().showEvent(event)
         window = self.window()
-        if window is not None and window is not self._window:
-            self._window = window
-            window.installEventFilter(self)
+        if isinstance(window, QMainWindow):
+            window.installEventFilter(self)  # no reference is kept: it would keep the viewer alive
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """End everything before the viewer's window closes."""
         closing = event is not None and event.type() == QEvent.Type.Close
-        if closing and watched is self._window:
+        if closing and isinstance(watched, QMainWindow):
             self.shut_down()
         return bool(super().eventFilter(watched, event))

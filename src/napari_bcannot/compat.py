@@ -1,0 +1,29 @@
+"""All private napari API that the plugin, its tests and its documentation need."""
+
+from typing import Any
+
+
+def canvas_widget(viewer: Any) -> Any:
+    """Return the Qt widget that a viewer's layers are drawn in."""
+    return viewer.window._qt_viewer.canvas.native
+
+
+def main_window(viewer: Any) -> Any:
+    """Return the Qt window of a viewer."""
+    return viewer.window._qt_window
+
+
+def canvas_xy(viewer: Any, world: tuple[float, ...]) -> tuple[float, float]:
+    """Return where a world position is drawn, (x, y) in pixels of the canvas widget.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Shown in two dimensions.
+    world : tuple of float
+        A coordinate an axis of the viewer.
+    """
+    canvas = viewer.window._qt_viewer.canvas
+    shown = [world[axis] for axis in viewer.dims.displayed]
+    x, y = (canvas.view.transform * canvas.view.scene.transform).map(shown[::-1])[:2]
+    return float(x), float(y)

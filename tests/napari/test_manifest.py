@@ -1,0 +1,68 @@
+"""The manifest against the code: npe2's own check lets most mistakes pass."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+
+import pytest
+from npe2 import PluginManifest
+
+MANIFEST = files("napari_bcannot") / "napari.yaml"
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return PluginManifest.from_file(str(MANIFEST))
+
+
+def test_the_entry_point_leads_to_the_manifest():
+    (point,) = [p for p in entry_points(group="napari.manifest") if p.name == "napari-bcannot"]
+    package, _, name = point.value.partition(":")
+    assert (files(package) / name).is_file()
+
+
+def test_every_command_can_be_imported(manifest):
+    for command in manifest.contributions.commands:
+        module, _, name = command.python_name.partition(":")
+        assert callable(getattr(import_module(module), name)), command.id
+
+
+def test_everything_refers_to_a_command_and_every_command_is_used(manifest):
+    contributions = manifest.contributions
+    known = {command.id for command in contributions.commands}
+    used = [
+        *(widget.command for widget in contributions.widgets),
+        *(reader.command for reader in contributions.readers),
+        *(writer.command for writer in contributions.writers),
+        *(sample.command for sample in contributions.sample_data),
+    ]
+    in_menus = [item.command for items in contributions.menus.values() for item in items]
+    assert set(used) == known
+    assert set(in_menus) <= known
+    assert all(id_.startswith("napari-bcannot.") for id_ in known)
+
+
+def test_the_menus_are_ones_that_plugins_may_add_to(manifest):
+    allowed = {
+        "napari/layers/annotate",
+        "napari/layers/track",
+        "napari/file/io_utilities",
+        "napari/layers/segment",
+    }
+    assert set(manifest.contributions.menus) <= allowed
+
+
+def test_the_readers_patterns_are_what_the_reader_takes(manifest):
+    from napari_bcannot.readers import SCHEMES, VOLUME_SUFFIXES
+
+    (reader,) = manifest.contributions.readers
+    expected = {f"*{suffix}" for suffix in (*VOLUME_SUFFIXES, ".swc")}
+    expected |= {f"{scheme}*" for scheme in SCHEMES}
+    assert set(reader.filename_patterns) == expected
+    assert reader.accepts_directories
+
+
+def test_the_writer_saves_points_as_swc(manifest):
+    (writer,) = manifest.contributions.writers
+    assert writer.layer_types == ["points"]
+    assert writer.filename_extensions == [".swc"]

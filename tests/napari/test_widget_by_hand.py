@@ -1,0 +1,259 @@
+"""A person traces in a real viewer, with mouse and keys."""
+
+import numpy as np
+import pytest
+
+from bcannot_core.session.journal import read_journal
+from bcannot_core.volumes.swc import read_swc
+
+pytestmark = pytest.mark.gui
+
+
+def near(yx, other, px=1.5):
+    return np.abs(np.subtract(yx, other)).max() <= px
+
+
+def test_picking_a_start_point_begins_a_trace_with_its_first_node(make_desk):
+    desk = make_desk()
+    desk.pick(z=2)
+    snapshot = desk.snapshot
+    assert snapshot.phase == "manual"
+    assert list(snapshot.nodes) == [2]
+    assert near(snapshot.nodes[2], desk.tube.at(2))
+    assert desk.actions == [("person", "place")]
+    assert not desk.widget.view.pick.isChecked()
+    assert "z 2" in desk.widget.view.start_point.text()
+    desk.check_layers()
+
+
+def test_clicks_place_and_move_nodes_and_keys_step_through_sections(make_desk):
+    desk = make_desk()
+    desk.pick()
+    for z in (1, 2):
+        desk.key("Period")
+        assert desk.snapshot.z == z
+        assert desk.viewer.dims.current_step[0] == z
+        desk.click(desk.tube.at(z))
+    desk.key("Comma")
+    assert desk.snapshot.z == 1
+    desk.click((120, 120))
+    assert near(desk.snapshot.nodes[1], (120, 120))
+    assert len(desk.snapshot.nodes) == 3
+    assert {actor for actor, _ in desk.actions} == {"person"}
+    desk.check_layers()
+
+
+def test_the_slider_is_a_way_to_step(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.viewer.dims.set_current_step(0, 3)
+    assert desk.snapshot.z == 3
+    assert desk.actions[1:] == [("person", "next_section")] * 3
+
+
+def test_sections_that_are_not_the_traces_can_be_looked_at(make_desk):
+    desk = make_desk(sections=3)
+    desk.pick(z=4)
+    desk.viewer.dims.set_current_step(0, 11)
+    desk.settle()
+    assert desk.snapshot.z == 4
+    assert desk.viewer.dims.current_step[0] == 11
+    nodes = desk.snapshot.nodes
+    desk.click((100, 100), z=11)
+    assert desk.snapshot.nodes == nodes
+    assert "not among the sections 4 to 6" in desk.shown[-1][1]
+    desk.check_layers()
+
+
+def test_undo_and_redo_by_keys_and_buttons(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.key("Period")
+    desk.click(desk.tube.at(1))
+    placed = desk.snapshot.nodes
+    desk.key("Z", "Control")
+    assert list(desk.snapshot.nodes) == [0]
+    desk.check_layers()
+    desk.press("undo")
+    assert desk.snapshot.nodes == {}
+    assert not desk.widget.view.undo.isEnabled()
+    desk.check_layers()
+    desk.key("Z", "Control Shift")
+    desk.press("redo")
+    assert desk.snapshot.nodes == placed
+    desk.check_layers()
+
+
+def test_undo_works_while_the_image_is_selected(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.viewer.layers.selection.active = desk.layer
+    desk.key("Z", "Control")
+    assert desk.snapshot.nodes == {}
+
+
+def test_undo_of_a_labels_layer_stays_its_own(make_desk):
+    desk = make_desk()
+    desk.pick()
+    labels = desk.viewer.add_labels(
+        np.zeros(desk.tube.shape, dtype=np.uint8), scale=desk.layer.scale
+    )
+    desk.viewer.layers.selection.active = labels
+    desk.key("Z", "Control")
+    assert len(desk.snapshot.nodes) == 1
+
+
+def test_delete_removes_the_node_of_the_section(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.key("Period")
+    desk.click(desk.tube.at(1))
+    desk.key("Delete")
+    assert list(desk.snapshot.nodes) == [0]
+    assert desk.actions[-1] == ("person", "remove")
+    desk.check_layers()
+
+
+def test_deleting_selected_nodes_of_other_sections_keeps_the_view(make_desk):
+    desk = make_desk()
+    desk.pick()
+    for z in (1, 2, 3):
+        desk.key("Period")
+        desk.click(desk.tube.at(z))
+    desk.points.selected_data = {0, 2}
+    desk.key("Backspace")
+    assert list(desk.snapshot.nodes) == [1, 3]
+    assert desk.viewer.dims.current_step[0] == 3
+    desk.check_layers()
+
+
+def test_dragging_a_node_moves_it_by_a_click(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.points.mode = "select"
+    node = desk.snapshot.nodes[0]
+    desk.drag(node, (node[0] + 30, node[1] + 20))
+    assert near(desk.snapshot.nodes[0], (node[0] + 30, node[1] + 20), 2)
+    assert desk.actions[-1] == ("person", "place")
+    desk.check_layers()
+
+
+def test_pasting_is_refused_and_leaves_nothing_behind(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.points.mode = "select"
+    desk.points.selected_data = {0}
+    desk.key("C", "Control")
+    desk.key("Period")
+    desk.key("V", "Control")
+    assert list(desk.snapshot.nodes) == [0]
+    desk.check_layers()
+
+
+def test_assigning_data_is_turned_into_edits(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.points.data = np.array([(0, 100.0, 100.0), (3, 110.0, 100.0), (3, 120.0, 100.0)])
+    desk.settle()
+    assert desk.snapshot.nodes == {0: (100.0, 100.0), 3: (120.0, 100.0)}
+    desk.check_layers()
+    desk.points.add([500, 50, 50])
+    desk.settle()
+    assert len(desk.snapshot.nodes) == 2
+    desk.check_layers()
+
+
+def test_done_and_saving(make_desk, tmp_path, monkeypatch):
+    from qtpy.QtWidgets import QFileDialog
+
+    desk = make_desk()
+    desk.pick()
+    desk.key("Period")
+    desk.click(desk.tube.at(1))
+    desk.key("D", "Shift")
+    assert desk.snapshot.phase == "finished"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    desk.press("save")
+    assert len(read_swc(tmp_path / "mine.swc")) == 2
+    assert desk.shown[-1][0] == "info"
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "folder.swc"), "")
+    )
+    desk.press("save")
+    assert desk.shown[-1][0] == "error"
+    assert "\n" not in desk.shown[-1][1]
+
+
+def test_recording_writes_a_journal_of_everything(make_desk, tmp_path):
+    desk = make_desk()
+    desk.pick()
+    desk.widget.view.record.setChecked(True)
+    desk.key("Period")
+    desk.click(desk.tube.at(1))
+    desk.widget.view.record.setChecked(False)
+    (path,) = (tmp_path / "journals").glob("*.jsonl")
+    assert [c.action for c in read_journal(path).clicks] == ["place", "next_section", "place"]
+
+
+def test_a_journal_folder_that_cannot_be_made_is_said(make_desk, tmp_path):
+    desk = make_desk()
+    desk.pick()
+    (tmp_path / "file").write_text("")
+    desk.widget.record_folder = tmp_path / "file" / "x"
+    desk.widget.view.record.setChecked(True)
+    assert desk.shown[-1][0] == "error"
+    assert not desk.widget.view.record.isChecked()
+
+
+def test_a_start_point_outside_the_volume_is_said(make_desk):
+    desk = make_desk()
+    desk.widget.begin((0, -40, 10))
+    assert desk.snapshot.phase == "idle"
+    assert desk.shown[-1][0] == "error"
+    assert "outside the volume" in desk.shown[-1][1]
+
+
+def test_a_drag_while_picking_pans_instead(make_desk):
+    desk = make_desk()
+    desk.press("pick")
+    desk.drag((50, 50), (90, 90))
+    assert desk.snapshot.phase == "idle"
+    assert desk.widget.view.pick.isChecked()
+    desk.press("pick")
+    desk.click((90, 90), z=0)
+    assert desk.snapshot.phase == "idle"
+
+
+def test_a_volume_of_one_section_can_be_traced(make_desk, make_tube):
+    desk = make_desk(make_tube(shape=(1, 200, 220)))
+    desk.pick()
+    assert len(desk.snapshot.nodes) == 1
+    assert not desk.widget.view.next.isEnabled()
+    desk.press("done")
+    assert desk.snapshot.phase == "finished"
+
+
+def test_a_second_trace_leaves_the_first_one_as_it_is(make_desk):
+    desk = make_desk()
+    desk.pick()
+    first = desk.points
+    desk.pick(z=5)
+    second = desk.points
+    assert first is not second
+    assert len(first.data) == len(second.data) == 1
+    first.add([3, 100, 100])
+    desk.settle()
+    assert list(desk.snapshot.nodes) == [5]
+    names = [layer.name for layer in desk.viewer.layers]
+    assert names == ["em", "trace 1 path", "trace 1", "trace 2 heatmap", "trace 2 path", "trace 2"]
+
+
+def test_only_grey_3d_images_are_offered(make_desk):
+    desk = make_desk(show=False)
+    desk.viewer.add_image(np.zeros((8, 9)), name="flat")
+    desk.viewer.add_image(np.zeros((4, 8, 9, 3), dtype=np.uint8), rgb=True, name="colour")
+    desk.viewer.add_image(np.zeros((4, 8, 9), dtype=np.uint16), name="other")
+    combo = desk.widget.view.volume
+    assert [combo.itemText(i) for i in range(combo.count())] == ["em", "other"]
+    combo.setCurrentIndex(1)
+    assert "other states no voxel size" in desk.shown[-1][1]
