@@ -22,7 +22,7 @@ SETTLE_LOOKS = 3
 """How often the first view is looked at, each time knowing what was believed of it before."""
 
 _REMEMBERED = 6
-_OFFSETS = 4
+_LOOKS = 8
 _DIFFERENT = 4
 _SHARE = 0.03
 
@@ -68,12 +68,16 @@ class Glimpse:
 
 @dataclass(eq=False)
 class View:
-    """A view as it was first seen, its glimpse, and the last click on it."""
+    """A view as it was first seen, its glimpse, and the last click on it.
+
+    ``former`` keeps what it looked like, and the offset then, before it was moved.
+    """
 
     grey: Grey
     offset_xy: Point
     glimpse: Glimpse | None = None
     click: Point | None = None
+    former: list[tuple[Grey, Point]] = field(default_factory=list)
 
 
 @dataclass
@@ -91,7 +95,6 @@ class Retina:
     offset_xy: Point = (0, 0)
     last_click: Point | None = None
     _pending: Point | None = None
-    _left: list[Point] = field(default_factory=list)
 
     def check(self, frame: NDArray[np.uint8]) -> None:
         """Raise CheckpointError unless the frame has the size that the policy was made for."""
@@ -111,7 +114,7 @@ class Retina:
         if self.views and self._stays(grey, clicked):
             return False
         for i, view in enumerate(self.views):
-            if self._shows(view, grey, [view.offset_xy, self.offset_xy, *self._left]):
+            if self._shows(view, grey, [view.offset_xy, self.offset_xy]):
                 self.views.insert(0, self.views.pop(i))
                 return True
         self.views.insert(0, View(grey.copy(), self.offset_xy))
@@ -122,20 +125,20 @@ class Retina:
         """Whether the frame shows the last view, perhaps re-centred; follow it if so."""
         _, _, width, height = self.config.canvas_xywh
         centred = [] if clicked is None else [_minus(clicked, (width // 2, height // 2))]
-        return self._shows(self.views[0], grey, [self.offset_xy, *centred, *self._left])
+        return self._shows(self.views[0], grey, [self.offset_xy, *centred])
 
     def _shows(self, view: View, grey: Grey, offsets: list[Point]) -> bool:
         """Whether the frame shows a view at one of the offsets; take that offset if so.
 
-        An undo leads back to where the view was before, by whatever clicks it has moved since.
+        An undo leads back to what the view looked like before, however it was moved since.
         """
-        for offset in dict.fromkeys(offsets):
-            if _same(grey, view.grey, _minus(view.offset_xy, offset)):
-                if offset != self.offset_xy:
-                    left = [self.offset_xy, *self._left]
-                    self._left = [o for o in dict.fromkeys(left) if o != offset][:_OFFSETS]
-                    self.offset_xy = offset
+        looks = [(view.grey, view.offset_xy, offset) for offset in dict.fromkeys(offsets)]
+        looks += [(before, offset, offset) for before, offset in view.former]
+        for before, offset_then, offset in looks:
+            if _same(grey, before, _minus(offset_then, offset)):
+                self.offset_xy = offset
                 if offset != view.offset_xy:
+                    view.former = [(view.grey, view.offset_xy), *view.former[: _LOOKS - 1]]
                     view.grey, view.offset_xy = grey.copy(), offset
                 return True
         return False
@@ -295,7 +298,7 @@ def _same(now: Grey, before: Grey, move: Point) -> bool:
     tissue = np.count_nonzero((a != OUTSIDE_GREY) | (b != OUTSIDE_GREY))
     if move != (0, 0) and tissue < a.size // 8:
         return False
-    return _different(a, b) <= _SHARE * tissue
+    return bool(_different(a, b) <= _SHARE * tissue)
 
 
 def _different(a: Grey, b: Grey) -> int:
