@@ -156,9 +156,10 @@ def test_json_is_written_whole_and_plain(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_json_for_a_dash_goes_to_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    common.write_json(Path("-"), {"a": 1})
-    assert json.loads(capsys.readouterr().out) == {"a": 1}
+def test_json_goes_into_a_device_or_pipe_as_it_is() -> None:
+    done = process("tasks", "--json", "/dev/stderr")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stderr)["tasks"]
 
 
 def test_a_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 import typer.main
 
-from bcannot_core.cli import bench, finetune, generate, policies, replay, tasks, train, volumes
+from bcannot_core.cli import (
+    bench,
+    demo,
+    evaluate,
+    finetune,
+    generate,
+    policies,
+    replay,
+    tasks,
+    trace,
+    train,
+    volumes,
+)
 from bcannot_core.errors import BcannotError, UsageError
 
 PROGRAM = "bcannot"
@@ -27,7 +39,19 @@ app = typer.Typer(
     epilog="Every command shows an example with --help. "
     "Add --debug to see the traceback of an error.",
 )
-COMMANDS = (generate, replay, train, finetune, bench, tasks, volumes, policies)
+COMMANDS = (
+    demo,
+    trace,
+    generate,
+    replay,
+    train,
+    finetune,
+    evaluate,
+    bench,
+    tasks,
+    volumes,
+    policies,
+)
 for module in COMMANDS:
     app.command(module.NAME, epilog="\b\nExample:\n  " + module.EXAMPLE)(module.command)
 

@@ -15,7 +15,7 @@ from bcannot_core.errors import UsageError
 
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for the screen."),
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON, too."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed, the same result.")]
 
@@ -70,12 +70,12 @@ def plain(value: object) -> object:
 
 
 def write_json(path: Path | None, result: Mapping[str, Any]) -> None:
-    """Write a result to a file in one go, to the screen for ``-``, nowhere for None."""
+    """Write a result to a file in one go; nowhere for None."""
     if path is None:
         return
     text = json.dumps(plain(result), indent=2) + "\n"
-    if str(path) == "-":
-        typer.echo(text, nl=False)
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+        path.write_text(text, encoding="utf-8")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")

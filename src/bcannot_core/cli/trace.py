@@ -1,0 +1,165 @@
+"""``bcannot trace``: trace one or many neurites."""
+
+import csv
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bcannot_core.cli.cluster import SchedulerOption, WorkersOption, cluster
+from bcannot_core.cli.common import JsonOption, progress, table, write_json, zyx
+from bcannot_core.cli.data import KeyOption, VoxelOption, ZStepOption, open_grey
+from bcannot_core.errors import BcannotError, UsageError
+
+if TYPE_CHECKING:
+    from bcannot_core.tracing import Trace
+
+NAME = "trace"
+EXAMPLE = "bcannot trace em.tif --voxel-nm 30,8,8 --start 0,512,480 --sections 200 --out n.swc"
+Start = tuple[float, float, float]
+
+
+def command(
+    volume: Annotated[str, typer.Argument(help="A path or URL (bcannot volumes lists some).")],
+    start: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="A point in the neurite, voxels.")
+    ] = None,
+    starts: Annotated[
+        Path | None, typer.Option(help="Many start points: a CSV file with columns z,y,x.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The .swc or .csv file; with --starts a folder."),
+    ] = None,
+    policy: Annotated[str, typer.Option(help="The policy, a name or a folder.")] = "default",
+    sections: Annotated[int, typer.Option(min=1, help="How many sections at most.")] = 50,
+    backwards: Annotated[bool, typer.Option("--backwards", help="Towards smaller z.")] = False,
+    voxel_nm: VoxelOption = None,
+    key: KeyOption = None,
+    z_step: ZStepOption = 1,
+    nm_per_px: Annotated[float, typer.Option(help="Size of a canvas pixel, nm.")] = 10.0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; with one worker.")] = "auto",
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Trace one or many neurites.
+
+    What was traced until a server stopped answering is kept; the exit code is then 1.
+    """
+    from bcannot_core.policy.checkpoint import resolve_policy
+    from bcannot_core.policy.policy import Policy
+    from bcannot_core.tracing import TraceOptions, trace_many
+
+    points = _points(start, starts)
+    targets = _targets(out, len(points), many=starts is not None)
+    options = TraceOptions(sections, nm_per_px, -1 if backwards else 1)
+    grey = open_grey(volume, voxel_nm, key, z_step)
+    traces: dict[int, Trace] = {}
+    with ExitStack() as stack:
+        executor = _executor(stack, workers, scheduler)
+        acting: Any = str(resolve_policy(policy))
+        if executor is None:
+            acting = Policy.load(policy, device=device)
+        advance = stack.enter_context(progress("tracing", len(points)))
+        for i, trace in trace_many(grey, points, acting, options, executor=executor):
+            traces[i] = trace
+            if len(trace):
+                targets[i].parent.mkdir(parents=True, exist_ok=True)
+                trace.save(targets[i])
+            advance(1)
+    _report([traces[i] for i in range(len(points))], targets, json_file)
+
+
+def _points(start: str | None, starts: Path | None) -> list[Start]:
+    if (start is None) == (starts is None):
+        raise UsageError("say where to begin: either --start Z,Y,X or --starts FILE.csv")
+    if start is not None:
+        return [zyx(start, "--start")]
+    assert starts is not None
+    return read_starts(starts)
+
+
+def read_starts(path: Path) -> list[Start]:
+    """Read start points from a CSV file: columns z, y, x, with or without a header.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, a row is not three numbers, or there is none.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as CSV: {error}") from error
+    columns = (0, 1, 2)
+    points: list[Start] = []
+    for number, row in enumerate(rows, start=1):
+        cells = [cell.strip().lower() for cell in row]
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if not points and {"z", "y", "x"} <= set(cells):
+            columns = (cells.index("z"), cells.index("y"), cells.index("x"))
+            continue
+        if len(cells) <= max(columns):
+            raise UsageError(f"{path}, line {number}: {len(cells)} columns, z,y,x are three")
+        points.append(zyx(",".join(cells[i] for i in columns), f"{path}, line {number}:"))
+    if not points:
+        raise UsageError(f"{path} holds no start points: give rows of z,y,x")
+    return points
+
+
+def _targets(out: Path | None, count: int, *, many: bool) -> list[Path]:
+    """Return a file for each trace."""
+    if not many:
+        target = out or Path("trace.swc")
+        if target.suffix not in (".swc", ".csv"):
+            raise UsageError(f"--out {target} ends in neither .swc nor .csv")
+        return [target]
+    folder = out or Path("traces")
+    if folder.suffix in (".swc", ".csv") or folder.is_file():
+        raise UsageError(f"--out {folder} is a file: with --starts it is a folder")
+    return [folder / f"{i:05d}.swc" for i in range(count)]
+
+
+def _executor(stack: ExitStack, workers: int, scheduler: str | None) -> Executor | None:
+    if scheduler is not None or workers == 1:
+        return stack.enter_context(cluster(scheduler))
+    return stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+
+
+def _report(traces: "list[Trace]", targets: list[Path], json_file: Path | None) -> None:
+    entries = [
+        {
+            "file": str(target) if len(trace) else None,
+            "start_zyx": trace.start_zyx,
+            "nodes": len(trace),
+            "confidence": float(trace.confidence.mean()) if len(trace) else None,
+            "stopped": trace.stopped,
+            "problem": trace.problem,
+            "clicks": trace.clicks,
+        }
+        for trace, target in zip(traces, targets, strict=True)
+    ]
+    table(
+        ("file", "nodes", "stopped"),
+        [(of["file"] or "-", of["nodes"], of["stopped"]) for of in entries],
+    )
+    write_json(json_file, {"traces": entries, "volume": traces[0].volume})
+    broken = [trace for trace in traces if trace.stopped == "unreachable"]
+    empty = [trace for trace in traces if not len(trace) and trace.stopped != "unreachable"]
+    if broken:
+        last = broken[0].nodes_zyx[-1] if len(broken[0]) else broken[0].start_zyx
+        raise BcannotError(
+            f"{len(broken)} of {len(traces)} traces broke off, what there was is kept; continue "
+            f"with --start {','.join(f'{value:g}' for value in last)}: {broken[0].problem}"
+        )
+    if empty:
+        raise BcannotError(
+            f"{len(empty)} of {len(traces)} traces have no nodes, the first from "
+            f"{empty[0].start_zyx}: is the start point inside a neurite?"
+        )
