@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from bcannot_core.cli import main
+from bcannot_core.screen import build_layout, get_variant
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
 CommandLine = Callable[..., tuple[int, str, str]]
 
@@ -66,3 +68,39 @@ def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("policies") / "untrained"
     Policy(PolicyNet(config), device="cpu").save(folder, card="# untrained\n")
     return folder
+
+
+class CentrePolicy:
+    """Places the canvas's centre in every section and presses Done after the last one."""
+
+    name = "centre"
+    device = "cpu"
+    confidence = 0.5
+
+    def __init__(self, sections: int) -> None:
+        layout = build_layout(NeuronTracing.buttons, get_variant("original"))
+        canvas = layout.canvas
+        place = (canvas.x + canvas.w // 2, canvas.y + canvas.h // 2)
+        clicks = [place, layout.buttons["next_section"].centre] * sections
+        self._clicks = [*clicks[:-1], layout.buttons["done"].centre]
+        self.reset()
+
+    def reset(self) -> None:
+        self._step = 0
+
+    def act(self, frame: np.ndarray) -> tuple[int, int]:
+        assert frame.shape == (436, 426, 3)
+        self._step += 1
+        return self._clicks[min(self._step, len(self._clicks)) - 1]
+
+    def observe(self, frame: np.ndarray, click: tuple[int, int]) -> None:
+        self._step += 1
+
+
+@pytest.fixture
+def centre_policy(monkeypatch: pytest.MonkeyPatch, random_policy: Path) -> Path:
+    """A policy folder; loading it gives a policy that clicks through ten sections."""
+    monkeypatch.setattr(
+        "bcannot_core.policy.policy.Policy.load", lambda *_args, **_options: CentrePolicy(10)
+    )
+    return random_policy

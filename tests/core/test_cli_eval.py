@@ -1,0 +1,175 @@
+"""``bcannot eval`` and ``bcannot demo``: scores with the keys of the contract, and files."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bcannot_core.cli import demo
+from bcannot_core.episodes.dataset import open_dataset
+from bcannot_core.episodes.replay import replay
+from bcannot_core.evaluation.demo import DemoOptions, distinct_neurites
+from bcannot_core.evaluation.sample import open_sample, sample_path
+from bcannot_core.volumes import read_swc
+
+KEYS = {
+    "episodes",
+    "skeleton_accuracy",
+    "coverage",
+    "done_rate",
+    "placement_at_5px",
+    "placement_at_10px",
+    "first_node_accuracy",
+    "mistakes",
+    "undos",
+    "steps_mean",
+    "ms_per_action",
+}
+
+
+def evaluate(cli: Any, policy: Path, report: Path, *argv: object) -> dict[str, Any]:
+    words = ("eval", policy, "--task", "neuron_tracing", "--forced", 0, "--sections", 10)
+    code, _, err = cli(*words, "--json", report, *argv)
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+def test_eval_has_the_keys_of_the_contract(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
+) -> None:
+    argv = ("--volume", labelled_npz, "--episodes", 3, "--seed", 4)
+    result = evaluate(cli, centre_policy, tmp_path / "r.json", *argv)
+    assert set(result) >= KEYS
+    # the neurites are straight, so that the centre is always right
+    assert result["episodes"] == 3
+    assert result["skeleton_accuracy"] == result["coverage"] == result["done_rate"] == 1.0
+    assert result["baseline:centre"]["skeleton_accuracy"] == 1.0
+    assert result["baseline:stay"]["coverage"] == 1.0
+    assert result["voxel_nm"] == [30.0, 10.0, 10.0] and result["seed"] == 4
+
+
+def test_labels_from_another_file_by_key(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
+) -> None:
+    with np.load(labelled_npz) as arrays:
+        np.save(tmp_path / "em.npy", arrays["em"])
+        np.savez(tmp_path / "truth.npz", other=arrays["em"], ids=arrays["seg"])
+    argv = ("--volume", tmp_path / "em.npy", "--labels", tmp_path / "truth.npz", "--labels-key")
+    result = evaluate(
+        cli, centre_policy, tmp_path / "r.json", *argv, "ids", "--voxel-nm", "30,10,10",
+        "--episodes", 2,
+    )  # fmt: skip
+    assert result["skeleton_accuracy"] == 1.0
+
+
+def test_eval_of_every_other_section(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
+) -> None:
+    argv = ("--volume", labelled_npz, "--episodes", 2, "--z-step", 2)
+    assert evaluate(cli, centre_policy, tmp_path / "r.json", *argv)["voxel_nm"] == [60, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "named"),
+    [
+        (("--task", "neuron_tacing"), 2, "did you mean"),
+        (("--episodes", "0"), 2, "episodes"),
+        (("--volume", "missing.npz"), 1, "missing.npz"),
+        (("--policy-that-is-no-option",), 2, "no-option"),
+        (("--voxel-nm", "10"), 2, "--voxel-nm"),
+    ],
+)
+def test_eval_refuses(
+    cli: Any, random_policy: Path, argv: tuple[str, ...], code: int, named: str
+) -> None:
+    found, out, err = cli("eval", random_policy, *argv)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert named in err
+
+
+def test_eval_of_a_volume_without_labels_asks_for_them(
+    cli: Any, tmp_path: Path, random_policy: Path
+) -> None:
+    np.save(tmp_path / "em.npy", np.zeros((8, 64, 64), np.uint8))
+    code, _, err = cli("eval", random_policy, "--volume", tmp_path / "em.npy")
+    assert code == 2 and "--labels" in err
+
+
+# ------------------------------------------------------------------------------------------ demo
+
+
+def test_the_sample_volume_is_there() -> None:
+    volume, labels = open_sample()
+    assert sample_path().stat().st_size < 4 * 2**20
+    assert volume.shape == labels.shape and volume.voxel_known
+
+
+def test_demo_neurites_are_different_and_long() -> None:
+    paths = distinct_neurites(open_sample()[1], DemoOptions(neurites=4, sections=30))
+    assert len({path.label for path in paths}) == 4
+    assert min(len(path) for path in paths) >= 20
+
+
+def test_demo_writes_what_it_says(cli: Any, tmp_path: Path, centre_policy: Path) -> None:
+    out = tmp_path / "demo"
+    argv = ("demo", "--no-viewer", "--neurites", 2, "--sections", 10, "--policy", centre_policy)
+    code, said, err = cli(*argv, "--out", out, "--json", tmp_path / "s.json")
+    assert (code, err) == (0, "")
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary == json.loads((tmp_path / "s.json").read_text())
+    assert all((out / name).exists() for name in summary["files"])
+    swcs = sorted(out.glob("*.swc"))
+    assert [len(read_swc(path)) for path in swcs] == [10, 10]
+    assert summary["coverage"] == 1.0 and 0 < summary["skeleton_accuracy"] <= 1
+    labels = {one["label"] for one in summary["neurites"]}
+    assert {path.name for path in swcs} == {f"neurite-{label}.swc" for label in labels}
+    with Image.open(out / "montage.png") as picture:
+        assert picture.width > 1000
+    sessions = open_dataset(out / "sessions")
+    assert len(sessions) == 2
+    assert [step.outcome.action for step in replay(sessions[0])][-1] == "done"
+    assert str(out) in said
+
+    assert cli(*argv, "--out", out)[0] == 0
+    assert len(open_dataset(out / "sessions")) == 2
+
+
+def test_demo_opens_a_viewer_where_it_can(
+    cli: Any, tmp_path: Path, centre_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_options: started.append(command))
+    argv = ("demo", "--neurites", 1, "--sections", 10, "--policy", centre_policy)
+    monkeypatch.setattr(demo, "can_show", lambda: False)
+    assert cli(*argv, "--out", tmp_path / "a")[0] == 0
+    assert started == []
+    monkeypatch.setattr(demo, "can_show", lambda: True)
+    assert cli(*argv, "--out", tmp_path / "b")[0] == 0
+    (command,) = started
+    assert command[1:3] == ["-m", "napari"]
+    assert str(sample_path()) in command and str(tmp_path / "b" / "sessions") in command
+
+
+@pytest.mark.parametrize(
+    ("display", "installed", "expected"),
+    [(":0", True, True), ("", True, False), (":0", False, False)],
+)
+def test_a_viewer_needs_napari_and_a_display(
+    monkeypatch: pytest.MonkeyPatch, display: str, installed: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(demo.sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    spec = object() if installed else None
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _name: spec)
+    assert demo.can_show() is expected
+
+
+def test_demo_without_a_policy_is_one_line(cli: Any, tmp_path: Path) -> None:
+    code, _, err = cli("demo", "--out", tmp_path, "--policy", "no-such-policy", "--no-viewer")
+    assert (code, err.count("\n")) == (1, 1)
