@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import (
     UsageError,
+    VolumeError,
     VolumeFormatError,
     VolumeNotFoundError,
 )
@@ -105,6 +106,16 @@ def write_ome(
     else:
         group.attrs["multiscales"] = [{"version": "0.4", **image}]
     return folder
+
+
+def change_json(path: Path, keys: list[Any], change: dict[str, Any]) -> None:
+    """Change an object inside a metadata file."""
+    content = json.loads(path.read_text())
+    inner = content
+    for key in keys:
+        inner = inner[key]
+    inner.update(change)
+    path.write_text(json.dumps(content))
 
 
 # ----------------------------------------------------------------------------------- zarr
@@ -312,13 +323,48 @@ def test_metadata_of_monstrous_size_are_refused(
         open_volume(tmp_path / "a")
 
 
-def test_chunks_that_would_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [[10**4] * 3, [20, 130, 2**40]])
+def test_chunks_that_would_not_fit_into_memory_are_refused(
+    tmp_path: Path, chunk: list[int]
+) -> None:
     write_precomputed(tmp_path / "a", [smooth()])
-    info = json.loads((tmp_path / "a" / "info").read_text())
-    info["scales"][0] |= {"size": [10**6] * 3, "chunk_sizes": [[10**6] * 3]}
-    (tmp_path / "a" / "info").write_text(json.dumps(info))
-    with pytest.raises(VolumeFormatError, match="memory"):
-        open_volume(tmp_path / "a")
+    change_json(tmp_path / "a" / "info", ["scales", 0], {"size": chunk, "chunk_sizes": [chunk]})
+    zarr.save_array(str(tmp_path / "b"), smooth(), zarr_format=2)
+    change_json(tmp_path / "b" / ".zarray", [], {"chunks": chunk})
+    zarr.save_array(str(tmp_path / "c"), smooth(), zarr_format=3)
+    change_json(
+        tmp_path / "c" / "zarr.json", ["chunk_grid", "configuration"], {"chunk_shape": chunk}
+    )
+    for name in "abc":
+        with pytest.raises(VolumeFormatError, match=f"one chunk of .*{name}.*smaller chunks"):
+            open_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "message"),
+    [
+        ([], {"multiscales": 3}, "does not say which array"),
+        (["multiscales", 0], {"axes": 7}, "z, y, x"),
+        (["multiscales", 0], {"datasets": []}, "list no datasets"),
+        (["multiscales", 0], {"datasets": [5]}, "cannot be read|no volume"),
+        (["multiscales", 0, "datasets", 0], {"path": "none"}, "no volume at .*none"),
+    ],
+)
+def test_damaged_images_are_refused(
+    tmp_path: Path, path: list[Any], change: dict[str, Any], message: str
+) -> None:
+    group = write_ome(tmp_path / "a.zarr", [smooth(), smooth()])
+    change_json(group / ".zattrs", path, change)
+    with pytest.raises(VolumeError, match=message) as caught:
+        open_volume(group)
+    assert "tensorstore_spec" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"unit": 5}, {"unit": "parsec"}, {"unit": {"a": 1}}])
+def test_units_that_are_none_do_not_count(tmp_path: Path, change: dict[str, Any]) -> None:
+    group = write_ome(tmp_path / "a.zarr", [smooth()])
+    change_json(group / ".zattrs", ["multiscales", 0, "axes", 1], change)
+    assert not open_volume(group).voxel_known
 
 
 @pytest.mark.parametrize("kind", ["raw", "jpeg", "compressed_segmentation", "sharded", "zarr"])
