@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bcannot_core.coords import CanvasView
-    from napari_bcannot.controller import Snapshot, TraceController
+    from napari_bcannot.controller import TraceController
     from napari_bcannot.geometry import Placement
+    from napari_bcannot.snapshot import Snapshot
     from napari_bcannot.turns import Proposal
 
 CURRENT = "#ffd200"

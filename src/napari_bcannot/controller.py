@@ -1,24 +1,13 @@
 """What the *Trace neuron* widget does, without Qt and napari.
 
 `TraceController` holds one session at a time, sends it the clicks of the person and of the policy,
-and says after every change what is to be shown. It is a state machine:
-
-=========  ================================================================================
-idle       no session
-manual     the person traces
-running    a policy clicks; what the person does goes in between
-paused     the policy's run can go on from here
-finished   Done was pressed
-failed     the policy's run ended by an error; the trace is kept and can go on
-=========  ================================================================================
-
+and says after every change what is to be shown. It is a state machine; `Phase` lists its states.
 Every run of a policy has a generation. Pausing, stopping or failing starts another generation, so
 that whatever the worker still sends is recognised as stale and dropped.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from psygnal import Signal
@@ -27,6 +16,7 @@ from bcannot_core.errors import BcannotError, ClickError, TaskError
 from bcannot_core.session import ClickToken
 from napari_bcannot.nodes import Edit, Place
 from napari_bcannot.recording import Recording
+from napari_bcannot.snapshot import Phase, Snapshot
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, Proposal, Situation, one_line
 
@@ -34,53 +24,6 @@ IDLE_CLICKS = 12
 """A policy that clicks this often in a row without effect is paused."""
 CLICKS_PER_SECTION = 8
 """A policy that clicks this often per section, on average, is paused."""
-
-
-class Phase(StrEnum):
-    """Who is at work."""
-
-    IDLE = "idle"
-    MANUAL = "manual"
-    RUNNING = "running"
-    PAUSED = "paused"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is to be shown: a value, made anew after every change."""
-
-    phase: Phase = Phase.IDLE
-    text: str = "Choose a volume and pick a start point."
-    section: int = 0
-    sections: int = 0
-    z: int | None = None
-    nodes: Mapping[int, tuple[float, float]] = field(default_factory=dict)
-    start_zyx: tuple[float, float, float] | None = None
-    can_undo: bool = False
-    can_redo: bool = False
-    confidence: float | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether there is a session."""
-        return self.phase is not Phase.IDLE
-
-    @property
-    def running(self) -> bool:
-        """Whether a policy is clicking."""
-        return self.phase is Phase.RUNNING
-
-    @property
-    def paused(self) -> bool:
-        """Whether a policy's run can go on."""
-        return self.phase is Phase.PAUSED
-
-    @property
-    def finished(self) -> bool:
-        """Whether Done was pressed."""
-        return self.phase is Phase.FINISHED
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ import pytest
 from bcannot_core.errors import VolumeUnreachableError
 from bcannot_core.session.journal import read_journal
 from bcannot_core.volumes.swc import read_swc
-from napari_bcannot.controller import IDLE_CLICKS, Phase, TraceController
+from napari_bcannot.controller import IDLE_CLICKS, TraceController
 from napari_bcannot.nodes import Place, Remove
 from napari_bcannot.recording import Recording
+from napari_bcannot.snapshot import Phase
 from napari_bcannot.turns import Failure, Proposal, Seat, take_turns
 
 

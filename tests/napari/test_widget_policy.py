@@ -204,7 +204,7 @@ def test_closing_while_the_policy_runs_is_clean(make_desk, pixel_policy, how):
 
     from napari_bcannot.compat import main_window
 
-    desk = make_desk(policy=pixel_policy, sections=12, show=how == "window")
+    desk = make_desk(policy=pixel_policy, sections=12, show=how != "dock")
     desk.pick()
     desk.widget.view.record.setChecked(True)
     desk.press("start")
@@ -220,6 +220,8 @@ def test_closing_while_the_policy_runs_is_clean(make_desk, pixel_policy, how):
     desk.settle()
     assert controller.snapshot().phase == "idle"
     assert controller.recording is None
+    keys = {str(key) for key in viewer.keymap}
+    assert not keys & {"K", "J", ".", ","}, "keys of a closed widget are still bound"
     assert [entry for entry in desk.shown if entry[0] == "error"] == []
 
 

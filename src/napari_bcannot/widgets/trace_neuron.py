@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout, QWidget
 from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from napari_bcannot.binding import NODE_PX, TraceBinding
-from napari_bcannot.controller import Snapshot, TraceController
+from napari_bcannot.controller import TraceController
 from napari_bcannot.geometry import (
     Placement,
     is_volume_layer,
@@ -25,6 +25,7 @@ from napari_bcannot.policies import SHIPPED, check_folder, load_policy
 from napari_bcannot.recording import default_folder
 from napari_bcannot.runner import PolicyRunner, PolicyShelf
 from napari_bcannot.shortcuts import bind_keys, unbind_keys
+from napari_bcannot.snapshot import Snapshot
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
@@ -283,29 +284,21 @@ class TraceNeuronWidget(QWidget):
         if self.binding is not None:
             self.binding.refresh()
 
-    def _on_volume(self) -> None:
-        layer = self.view.volume.currentData()
-        if layer is None:
-            return
-        voxel, known = voxel_nm_of(layer)
-        for field, size in zip(self.view.voxel, voxel, strict=True):
-            field.setValue(size)
-        if not known:
-            show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
-
     def _list_volumes(self) -> None:
-        combo = self.view.volume
-        chosen = combo.currentData()
-        layers = [layer for layer in self.viewer.layers if is_volume_layer(layer)]
-        combo.blockSignals(True)
-        combo.clear()
-        for layer in layers:
-            combo.addItem(layer.name, layer)
-        combo.setCurrentIndex(max(0, layers.index(chosen) if chosen in layers else 0))
-        combo.blockSignals(False)
-        if combo.currentData() is not chosen:
+        """Offer the viewer's volume layers; fill in the voxel size of another choice."""
+        before = self.view.volume.currentData()
+        self.view.show_volumes([layer for layer in self.viewer.layers if is_volume_layer(layer)])
+        if self.view.volume.currentData() is not before:
             self._on_volume()
         self.view.show_snapshot(self.controller.snapshot())
+
+    def _on_volume(self) -> None:
+        layer = self.view.volume.currentData()
+        if layer is not None:
+            voxel, known = voxel_nm_of(layer)
+            self.view.show_voxel_nm(voxel)
+            if not known:
+                show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
 
     def _on_removed(self, event: Any) -> None:
         if event.value == self._layer:
@@ -357,6 +350,13 @@ class TraceNeuronWidget(QWidget):
         """End everything with the widget."""
         self.shut_down()
         super().closeEvent(event)
+
+    def event(self, event: QEvent | None) -> bool:
+        """End everything when the dock is removed: napari then takes the widget out of it."""
+        moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if moved and self.parent() is None:
+            self.shut_down()
+        return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:
         """Watch the window that the widget is docked in."""

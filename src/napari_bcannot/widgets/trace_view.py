@@ -1,6 +1,6 @@
 """What the *Trace neuron* widget looks like: fields and buttons, no behaviour."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_bcannot.shortcuts import HELP, LABELS
 
 if TYPE_CHECKING:
-    from napari_bcannot.controller import Snapshot
+    from napari_bcannot.snapshot import Snapshot
 
 
 RECORD_TIP = "Write every click to a journal while you trace"
@@ -170,6 +170,21 @@ class TraceView(QWidget):
         self.progress.setFormat(
             f"section {snapshot.section} of {snapshot.sections}" if active else "no trace"
         )
+
+    def show_volumes(self, layers: list[Any]) -> None:
+        """Offer these layers; the chosen one stays chosen while it is there."""
+        chosen = self.volume.currentData()
+        self.volume.blockSignals(True)
+        self.volume.clear()
+        for layer in layers:
+            self.volume.addItem(layer.name, layer)
+        self.volume.setCurrentIndex(layers.index(chosen) if chosen in layers else 0)
+        self.volume.blockSignals(False)
+
+    def show_voxel_nm(self, voxel_nm: tuple[float, float, float]) -> None:
+        """Fill in a voxel size (z, y, x), nm."""
+        for field, size in zip(self.voxel, voxel_nm, strict=True):
+            field.setValue(size)
 
     def voxel_nm(self) -> tuple[float, float, float]:
         """Return the voxel size (z, y, x) in the fields, nm."""

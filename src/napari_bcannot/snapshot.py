@@ -1,0 +1,58 @@
+"""What the controller says is to be shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Who is at work."""
+
+    IDLE = "idle"
+    """Nobody: there is no session."""
+    MANUAL = "manual"
+    """The person traces."""
+    RUNNING = "running"
+    """A policy clicks; what the person does goes in between."""
+    PAUSED = "paused"
+    """The policy's run can go on from here."""
+    FINISHED = "finished"
+    """Done was pressed."""
+    FAILED = "failed"
+    """The policy's run ended by an error; the trace is kept and can go on."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is to be shown: a value, made anew after every change."""
+
+    phase: Phase = Phase.IDLE
+    text: str = "Choose a volume and pick a start point."
+    section: int = 0
+    sections: int = 0
+    z: int | None = None
+    nodes: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    start_zyx: tuple[float, float, float] | None = None
+    can_undo: bool = False
+    can_redo: bool = False
+    confidence: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a session."""
+        return self.phase is not Phase.IDLE
+
+    @property
+    def running(self) -> bool:
+        """Whether a policy is clicking."""
+        return self.phase is Phase.RUNNING
+
+    @property
+    def paused(self) -> bool:
+        """Whether a policy's run can go on."""
+        return self.phase is Phase.PAUSED
+
+    @property
+    def finished(self) -> bool:
+        """Whether Done was pressed."""
+        return self.phase is Phase.FINISHED
