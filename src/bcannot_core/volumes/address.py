@@ -103,6 +103,21 @@ def parse_scale(scale: int | float | str, address: str) -> int | float:
     return float(found[1])
 
 
+def split_options(address: str) -> tuple[str, str]:
+    """Return the location and the options (without ``#``, possibly empty) of an address."""
+    location, mark, fragment = address.rpartition("#")
+    if not mark or _FRAGMENT.fullmatch(fragment) is None:
+        return address, ""
+    return location, fragment
+
+
+def add_options(address: str, options: list[str]) -> str:
+    """Return an address with more ``name=value`` options."""
+    location, fragment = split_options(address)
+    known = [fragment] if fragment else []
+    return f"{location}#{'&'.join(known + options)}" if known or options else location
+
+
 def parse_address(text: str) -> Address:
     """Parse an address.
 
@@ -113,9 +128,7 @@ def parse_address(text: str) -> Address:
     """
     if not text.strip():
         raise UsageError("the address of the volume is empty: give a path or a URL")
-    location, mark, fragment = text.rpartition("#")
-    if not mark or _FRAGMENT.fullmatch(fragment) is None:
-        location, fragment = text, ""
+    location, fragment = split_options(text)
     options: dict[str, str] = {}
     for part in filter(None, fragment.split("&")):
         name, _, value = part.partition("=")

@@ -111,7 +111,7 @@ class CachedSource:
             for i in range(3)
         ]
         blocks = prod(len(r) for r in ranges)
-        if blocks * prod(self._block) * self.dtype.itemsize > self._cache.budget_bytes // 4:
+        if blocks * prod(self._block) * self.dtype.itemsize > self._cache.budget_bytes // 2:
             return self._source.read(box)
         indices = [(i, j, k) for i in ranges[0] for j in ranges[1] for k in ranges[2]]
         found = {index: self._cache.get((self._number, *index)) for index in indices}

@@ -131,7 +131,7 @@ class LazyArray:
             else:
                 steps.append(0)
         z0, z1, y0, y1, x0, x1 = bounds
-        return self._source.read((z0, z1, y0, y1, x0, x1))[tuple(steps)]
+        return np.asarray(self._source.read((z0, z1, y0, y1, x0, x1))[tuple(steps)])
 
 
 def _pick(pick: range, key: int | slice) -> range | int:

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from math import hypot, log, prod
+from math import hypot, log
 from pathlib import Path
 
 from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundError
-from bcannot_core.volumes.address import Address, parse_address, parse_scale
+from bcannot_core.volumes.address import Address, add_options, parse_address, parse_scale
 from bcannot_core.volumes.base import ScaleInfo, VoxelNm
 from bcannot_core.volumes.catalogue import catalogue, find_volume
 from bcannot_core.volumes.contrast import Contrast
 from bcannot_core.volumes.formats import npz
-from bcannot_core.volumes.formats.common import Opened, check_memory
+from bcannot_core.volumes.formats.common import Opened, check_chunk
 from bcannot_core.volumes.region import Region
 from bcannot_core.volumes.volume import Volume, VolumeInfo, check_voxel_nm
 
@@ -144,7 +144,7 @@ def _volume(parsed: Address, opened: Opened, index: int, labels: bool) -> Volume
     )
     source = opened.open_scale(index)
     if source.chunks is not None:
-        check_memory(prod(source.chunks) * source.dtype.itemsize, f"one chunk of {info.address}")
+        check_chunk(source.chunks, source.dtype.itemsize, info.address)
     return Volume(source, info, parsed.contrast, reopen)
 
 
@@ -162,7 +162,7 @@ def _full_address(parsed: Address, scale: int | None) -> str:
         options.append("voxel_nm=" + ",".join(f"{v:.17g}" for v in parsed.voxel_nm))
     if parsed.contrast is not None:
         options.append(f"contrast={parsed.contrast.lo:.17g},{parsed.contrast.hi:.17g}")
-    return parsed.base() + ("#" + "&".join(options) if options else "")
+    return add_options(parsed.base(), options)
 
 
 def _open(parsed: Address, labels: bool, timeout_s: float) -> Opened:

@@ -238,7 +238,8 @@ def _build(rows: _Rows, path: Path) -> Skeleton:
     factor = nm_per_unit(unit)
     if factor is None:
         raise VolumeFormatError(f"{path} has the unknown unit {unit}: use nm or um")
-    values = np.asarray(rows.xyzr, np.float64) * factor
+    with np.errstate(over="ignore"):
+        values = np.asarray(rows.xyzr, np.float64) * factor
     if not np.isfinite(values).all():
         raise VolumeFormatError(f"{path} has positions beyond all measure")
     header = {**rows.header, "unit": "nm"}

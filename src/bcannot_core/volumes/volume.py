@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -32,7 +33,7 @@ from bcannot_core.volumes.contrast import (
 from bcannot_core.volumes.lazy import ArraySource, LazyArray, make_source
 from bcannot_core.volumes.region_map import Axes
 
-GREY_COPY_VOXELS = 256 * 2**20
+GREY_COPY_BYTES = 128 * 2**20
 ORIENTED_COPY_VOXELS = 64 * 2**20
 
 
@@ -223,8 +224,14 @@ class Volume:
         return self._contrast
 
     def with_contrast(self, contrast: Contrast) -> "Volume":
-        """Return this volume under another contrast (the voxels are shared)."""
-        return Volume(self._raw, self.info, contrast, self._reopen)
+        """Return this volume under another contrast; voxels, cache and address are shared."""
+        other = copy(self)
+        other._contrast, other._lock = contrast, threading.RLock()
+        other._stacks, other._stack = {}, None
+        reopen = self._reopen
+        if reopen is not None:
+            other._reopen = lambda index: reopen(index).with_contrast(contrast)
+        return other
 
     def at_scale(self, index: int) -> "Volume":
         """Return the volume at another level of ``scales``.
@@ -292,7 +299,7 @@ class Volume:
         grey = stack[z, y0:y1, x0:x1]
         if grey.strides[1] == 1 and grey.strides[0] > 0:
             return grey
-        return np.ascontiguousarray(grey)
+        return grey.copy(order="C")
 
     def fingerprint(self) -> str:
         """Return a short hash of shape, dtype and a fixed small sample of the voxels.
@@ -333,7 +340,9 @@ class Volume:
 
         None unless the voxels lie in memory and are few enough to keep a copy.
         """
-        if not isinstance(self.source, ArraySource) or prod(self.shape) > GREY_COPY_VOXELS:
+        if not isinstance(self.source, ArraySource):
+            return None
+        if prod(self.shape) * self.dtype.itemsize > GREY_COPY_BYTES:
             return None
         contrast = self.contrast
         with self._lock:
@@ -341,7 +350,7 @@ class Volume:
                 raw = self.source.array
                 same = raw.dtype == np.uint8 and contrast == Contrast(0.0, 255.0)
                 if axes == (0, 1, 2):
-                    stack = raw if same else to_grey(raw, contrast)
+                    stack = raw if same else _grey_copy(raw, contrast)
                 else:
                     base = self.grey_stack((0, 1, 2))
                     stack = np.asarray(base).transpose(axes)
@@ -350,3 +359,11 @@ class Volume:
                 stack.setflags(write=False)
                 self._stacks[axes] = stack
             return self._stacks[axes]
+
+
+def _grey_copy(raw: NDArray[Any], contrast: Contrast) -> NDArray[np.uint8]:
+    """Return the grey levels of a stack, made section by section to save memory."""
+    stack = np.empty(raw.shape, np.uint8)
+    for z, section in enumerate(raw):
+        stack[z] = to_grey(section, contrast)
+    return stack

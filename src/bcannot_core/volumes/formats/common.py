@@ -1,7 +1,8 @@
 """What the format modules share: the result of opening, choosing an array, memory limits."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from bcannot_core.errors import VolumeFormatError
@@ -37,9 +38,10 @@ def single(source: Source, name: str, voxel_nm: VoxelNm | None) -> Opened:
     return Opened((scale,), lambda _: source, voxel_nm is not None)
 
 
-def one_line(error: BaseException) -> str:
-    """Return the message of an error as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def one_line(error: BaseException | str) -> str:
+    """Return the message of an error as one line; of a long one the beginning and the end."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 260 else f"{text[:100]} … {text[-150:]}"
 
 
 def choose_array(names: Iterable[str], key: str | None, labels: bool, where: str) -> str:
@@ -98,8 +100,10 @@ def available_memory() -> int:
         return _FALLBACK_MEMORY
 
 
-def check_memory(size: int, where: str) -> None:
-    """Refuse to load more than three quarters of the available memory.
+def check_memory(
+    size: int, where: str, remedy: str = "convert it to zarr or .npy, which are read by parts"
+) -> None:
+    """Refuse to load more than three quarters of the available memory at one go.
 
     Raises
     ------
@@ -110,5 +114,16 @@ def check_memory(size: int, where: str) -> None:
     if size > limit:
         raise VolumeFormatError(
             f"{where} would take {size / 2**30:.1f} GiB of memory, {limit / 2**30:.1f} GiB can be "
-            "used: convert it to zarr or .npy, which are read by parts"
+            f"used: {remedy}"
         )
+
+
+def check_chunk(chunk: Sequence[int], itemsize: int, where: str) -> None:
+    """Refuse chunks that do not fit into memory: whole ones are read, whatever is asked for.
+
+    Raises
+    ------
+    VolumeFormatError
+        A chunk would not fit.
+    """
+    check_memory(prod(chunk) * itemsize, f"one chunk of {where}", "store it in smaller chunks")

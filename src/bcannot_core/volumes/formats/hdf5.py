@@ -12,7 +12,16 @@ from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_slices, check_arr
 from bcannot_core.volumes.formats.common import Opened, choose_array, one_line, single
 from bcannot_core.volumes.formats.units import usable_voxel
 
-_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+_READ_ERRORS = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+)
 _MAX_OBJECTS = 10_000
 
 
@@ -45,10 +54,13 @@ def open_hdf5(path: Path, key: str | None, labels: bool) -> Opened:
         The file is damaged, has no such dataset, or it is not three-dimensional.
     """
     try:
-        file = h5py.File(path, "r")
-        datasets = _datasets(file)
+        return _open(h5py.File(path, "r"), path, key, labels)
     except _READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable HDF5 file: {one_line(error)}") from error
+
+
+def _open(file: Any, path: Path, key: str | None, labels: bool) -> Opened:
+    datasets = _datasets(file)
     names = [n for n, shape in datasets.items() if key is not None or len(shape) == 3]
     if not names:
         listed = ", ".join(f"{n} {s}" for n, s in list(datasets.items())[:20]) or "nothing"

@@ -1,6 +1,7 @@
 """numpy files: ``.npy`` by memory map, ``.npz`` loaded; never with pickle."""
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,18 @@ from bcannot_core.volumes.lazy import ArraySource
 
 # The format cannot shrink data further than this (deflate; the others are not written by numpy).
 _DEFLATE_RATIO = 1040
-_READ_ERRORS = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+READ_ERRORS = (
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,  # from the header of an array
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
@@ -32,7 +44,7 @@ def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
     del labels
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable .npy file: {one_line(error)}") from error
     if not isinstance(array, np.ndarray):
         raise VolumeFormatError(f"{path} is an archive, no array: rename it to .npz")
@@ -62,7 +74,7 @@ def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
             name = choose_array(names, key, labels, str(path))
             array = _load(archive, name, headers[name], path)
             voxel = _voxel_nm(archive, headers, path)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable .npz file: {one_line(error)}") from error
     return single(ArraySource(array), name, voxel)
 

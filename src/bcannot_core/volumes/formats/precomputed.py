@@ -11,7 +11,7 @@ from bcannot_core.volumes.formats.stores import (
     StoreSource,
     is_remote,
     kvstore,
-    open_store,
+    open_stores,
     read_metadata,
 )
 from bcannot_core.volumes.formats.units import usable_voxel
@@ -48,7 +48,7 @@ def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opene
             "kvstore": kvstore(location),
             "scale_index": index,
         }
-        store = open_store(spec, where, timeout_s)
+        (store,) = open_stores([spec], [where], timeout_s)
         store = store[ts.d[:].translate_to[0]][..., 0].T
         return StoreSource(store, where, remote=is_remote(location), timeout_s=timeout_s)
 

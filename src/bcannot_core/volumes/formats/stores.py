@@ -24,7 +24,7 @@ from bcannot_core.errors import (
     VolumeUnreachableError,
 )
 from bcannot_core.volumes.base import Box, Shape, check_array
-from bcannot_core.volumes.formats.common import one_line
+from bcannot_core.volumes.formats.common import check_chunk, one_line
 
 CACHE_BYTES = 128 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20
@@ -36,6 +36,7 @@ _UNREACHABLE = re.compile(
     r"Failed to connect|Could(?:n't| not) resolve|CURL error|"
     r"HTTP response code: (?:401|403|407|429|5\d\d)"
 )
+_DETAILS = re.compile(r" \[(?:tensorstore_spec|http_response_body|curl_code)=.*", re.DOTALL)
 _REFUSED = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|response code: 40[13]")
 
 
@@ -88,14 +89,15 @@ def kvstore(location: str) -> dict[str, Any]:
 
 def translate(error: Exception, where: str) -> VolumeError:
     """Return the error of our tree for one of tensorstore."""
-    text = one_line(error)
+    full = str(error)
+    text = one_line(_DETAILS.sub("", full))
     if isinstance(error, TimeoutError | concurrent.futures.TimeoutError):
         return VolumeUnreachableError(f"{where} did not answer in time: try again later")
-    if _REFUSED.search(text):
+    if _REFUSED.search(full):
         return VolumeUnreachableError(f"{where} is not public or does not exist: {text}")
-    if _UNREACHABLE.search(text):
+    if _UNREACHABLE.search(full):
         return VolumeUnreachableError(f"{where} cannot be reached, try again later: {text}")
-    if "NOT_FOUND" in text:
+    if "NOT_FOUND" in full:
         return VolumeNotFoundError(f"there is no volume at {where}: {text}")
     return VolumeFormatError(f"{where} cannot be read: {text}")
 
@@ -177,8 +179,10 @@ class StoreSource:
     def __init__(self, store: Any, where: str, *, remote: bool, timeout_s: float) -> None:
         self.dtype: np.dtype[Any] = np.dtype(store.dtype.numpy_dtype)
         self.shape: Shape = check_array(tuple(store.shape), self.dtype, where)
-        chunk = store.chunk_layout.read_chunk.shape
-        sizes = [min(c or n, n) for c, n in zip(chunk or (0, 0, 0), self.shape, strict=True)]
+        chunk = store.chunk_layout.read_chunk.shape or self.shape
+        # tensorstore ends the process where a chunk cannot be allocated
+        check_chunk([n or 1 for n in chunk], self.dtype.itemsize, where)
+        sizes = [min(c or n, n) for c, n in zip(chunk, self.shape, strict=True)]
         self.chunks: Shape | None = (sizes[0], sizes[1], sizes[2])
         self.concurrent: bool = remote
         self._store, self._where, self._timeout_s = store, where, timeout_s
@@ -193,17 +197,19 @@ class StoreSource:
         return np.asarray(wait(future, self._timeout_s, self._where))
 
 
-def open_store(spec: dict[str, Any], where: str, timeout_s: float) -> Any:
-    """Open a tensorstore array for reading; metadata are checked at opening only.
+def open_stores(specs: list[dict[str, Any]], wheres: list[str], timeout_s: float) -> list[Any]:
+    """Open tensorstore arrays for reading, all at once; metadata are checked at opening only.
 
     Raises
     ------
     VolumeError
-        It cannot be opened.
+        One of them cannot be opened.
     """
-    full = {**spec, "recheck_cached_data": "open", "recheck_cached_metadata": "open"}
-    try:
-        future = ts.open(full, read=True, open=True, context=context())
-    except _STORE_ERRORS as error:
-        raise translate(error, where) from error
-    return wait(future, timeout_s, where)
+    futures = []
+    for spec, where in zip(specs, wheres, strict=True):
+        full = {**spec, "recheck_cached_data": "open", "recheck_cached_metadata": "open"}
+        try:
+            futures.append(ts.open(full, read=True, open=True, context=context()))
+        except _STORE_ERRORS as error:
+            raise translate(error, where) from error
+    return [wait(f, timeout_s, where) for f, where in zip(futures, wheres, strict=True)]

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import zipfile
 from collections import OrderedDict
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import UsageError
 from bcannot_core.volumes.atomic import write_atomic
 from bcannot_core.volumes.formats.common import Opened, single
+from bcannot_core.volumes.formats.npz import READ_ERRORS
 from bcannot_core.volumes.lazy import ArraySource
 from bcannot_core.volumes.synthetic_em import EmRecipe, generate, recipe_from_query
 
@@ -111,9 +111,9 @@ def _bytes(pair: _Pair) -> int:
 def _load(path: Path, shape: tuple[int, int, int]) -> _Pair | None:
     """Return a cached pair; None where there is none or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             em, seg = archive["em"], archive["seg"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (*READ_ERRORS, KeyError):
         return None
     good = em.shape == seg.shape == shape and em.dtype == np.uint8 and seg.dtype == np.uint32
     return (em, seg) if good else None

@@ -1,10 +1,12 @@
 """TIFF stacks: memory-mapped where the voxels lie in one piece, else by page or by tile."""
 
+import logging
 import math
 import struct
 import threading
 import weakref
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -36,15 +38,38 @@ _READ_ERRORS = (
     ValueError,
     TypeError,
     RuntimeError,
-    IndexError,
-    KeyError,
+    LookupError,
+    ArithmeticError,
     AttributeError,
-    OverflowError,
+    AssertionError,
     MemoryError,
     struct.error,
     zlib.error,
 )
 _SECTION_AXES = "ZQITR"
+
+
+class _Damage(logging.Handler):
+    """Collects what tifffile only logs: offsets that point behind the end of the file.
+
+    It goes on with fewer pages then, so that a truncated stack would look like a shorter one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.thread == self._thread and "invalid" in message and "offset" in message:
+            self.found.append(" ".join(message.split())[:120])
+
+    def __enter__(self) -> None:
+        logging.getLogger("tifffile").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("tifffile").removeHandler(self)
 
 
 class PagedSource:
@@ -126,18 +151,18 @@ def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
         The file is damaged or truncated, or holds no (z, y, x) stack.
     """
     del labels
+    log = _Damage()
     try:
-        tif = tifffile.TiffFile(path)
+        with ExitStack() as files:
+            with log:
+                tif = files.enter_context(tifffile.TiffFile(path))
+                opened = _open(tif, path, key)
+            if log.found:
+                raise VolumeFormatError(f"{path} is truncated or damaged: {log.found[0]}")
+            files.pop_all()  # the sources close the file, or _open has
     except _READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable TIFF file: {one_line(error)}") from error
-    try:
-        return _open(tif, path, key)
-    except VolumeFormatError:
-        tif.close()
-        raise
-    except _READ_ERRORS as error:
-        tif.close()
-        raise VolumeFormatError(f"{path} is not a readable TIFF file: {one_line(error)}") from error
+    return opened
 
 
 def _open(tif: tifffile.TiffFile, path: Path, key: str | None) -> Opened:

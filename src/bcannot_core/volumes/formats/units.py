@@ -18,9 +18,9 @@ _NM = {
 _BY_NAME = {name.lower(): factor for factor, names in _NM.items() for name in names}
 
 
-def nm_per_unit(unit: str | None) -> float | None:
+def nm_per_unit(unit: object) -> float | None:
     """Return the nm in a unit of length; None for one that is unknown or no length (``pixel``)."""
-    if not unit:
+    if not isinstance(unit, str):
         return None
     name = unit.strip().lower().replace("\\u00b5", "µ").replace("\\u03bc", "µ")
     return _BY_NAME.get(name) or _BY_NAME.get(name.removesuffix("s"))

@@ -13,7 +13,7 @@ from bcannot_core.volumes.formats.stores import (
     StoreSource,
     is_remote,
     kvstore,
-    open_store,
+    open_stores,
     read_metadata,
 )
 from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
@@ -144,14 +144,17 @@ def _labels_of(node: Node, timeout_s: float) -> Node:
     return read_node(f"{node.location}/labels/{names[0]}", timeout_s) or node
 
 
-def _store(node: Node, timeout_s: float) -> Any:
-    driver = "zarr3" if node.version == 3 else "zarr"
-    spec = {"driver": driver, "kvstore": kvstore(node.location)}
-    return open_store(spec, node.location, timeout_s)
+def _stores(nodes: list[Node], timeout_s: float) -> list[Any]:
+    specs = [
+        {"driver": "zarr3" if n.version == 3 else "zarr", "kvstore": kvstore(n.location)}
+        for n in nodes
+    ]
+    return open_stores(specs, [n.location for n in nodes], timeout_s)
 
 
 def _open_array(node: Node, timeout_s: float) -> Opened:
-    source = _array_source(node, _store(node, timeout_s), timeout_s)
+    (store,) = _stores([node], timeout_s)
+    source = _array_source(node, store, timeout_s)
     return single(source, node.location.rsplit("/", 1)[-1], _array_voxel(node.attributes))
 
 
@@ -183,12 +186,13 @@ def _open_image(node: Node, timeout_s: float) -> Opened:
     datasets = image.get("datasets")
     if not isinstance(datasets, list) or not datasets:
         raise VolumeFormatError(f"the multiscales of {node.location} list no datasets")
+    entries = [_dict(dataset) for dataset in datasets]
+    paths = [str(entry.get("path", "")) for entry in entries]
+    nodes = [Node(f"{node.location}/{path}", node.version, True, {}, ()) for path in paths]
     levels: list[tuple[str, StoreSource, VoxelNm | None]] = []
-    for dataset in datasets:
-        entry = _dict(dataset)
-        path = str(entry.get("path", ""))
-        child = Node(f"{node.location}/{path}", node.version, True, {}, ())
-        store = _spatial(_store(child, timeout_s), names, child.location)
+    stores = _stores(nodes, timeout_s)
+    for entry, path, child, whole in zip(entries, paths, nodes, stores, strict=True):
+        store = _spatial(whole, names, child.location)
         factors = _scale_factors(image, entry, len(names))
         voxel = usable_voxel([factors[names.index(a)] * units[a][0] for a in "zyx"])
         levels.append((path, _array_source(child, store, timeout_s), voxel))
@@ -203,6 +207,7 @@ def _open_image(node: Node, timeout_s: float) -> Opened:
 def _axes(image: dict[str, Any], where: str) -> tuple[list[str], dict[str, tuple[float, bool]]]:
     """Return the axis names, and for z, y, x the nm per unit and whether the unit is stated."""
     axes = image.get("axes", list("tczyx"))
+    axes = axes if isinstance(axes, list) else []
     entries = [a if isinstance(a, dict) else {"name": a} for a in axes]
     names = [str(a.get("name", "")).lower() for a in entries]
     if [n for n in names if n in "zyx"] != ["z", "y", "x"]:
