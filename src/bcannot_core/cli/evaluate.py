@@ -1,7 +1,10 @@
 """``bcannot eval``: score a policy."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +18,11 @@ from bcannot_core.cli.data import (
     open_pair,
 )
 from bcannot_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bcannot_core.episodes.episode import Episode
+    from bcannot_core.policy.policy import Policy
+    from bcannot_core.volumes import Volume
 
 NAME = "eval"
 EXAMPLE = (
@@ -33,9 +41,30 @@ SHOWN = (
 )
 
 
+class Mode(StrEnum):
+    """Who acts while the policy is scored."""
+
+    CLOSED_LOOP = "closed-loop"
+    TEACHER_FORCED = "teacher-forced"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the arguments ask for."""
+
+    episodes: int
+    seed: int
+    sections: int
+    nm_per_px: float
+    forced: int
+
+
 def command(
     policy: Annotated[str, typer.Argument(help="The policy, a name or a folder.")],
     task: Annotated[str, typer.Option(help="What it is to do.")] = "neuron_tracing",
+    mode: Annotated[
+        Mode, typer.Option(help="The policy acts, or proposes on recorded history.")
+    ] = Mode.CLOSED_LOOP,
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 60,
     seed: SeedOption = 0,
     volume: Annotated[
@@ -51,36 +80,104 @@ def command(
     forced: Annotated[
         int, typer.Option(min=0, help="Episodes with a forced mistake: is it undone?")
     ] = 20,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Recorded sessions, teacher-forced; scripted ones by default."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json_file: JsonOption = None,
 ) -> None:
-    """Score a policy in closed loop.
+    """Score a policy.
 
-    The policy traces neurites drawn uniformly from a labelled volume; two baselines trace the
-    same: always the canvas centre, always the last node.
+    closed-loop: the policy traces neurites drawn uniformly from a labelled volume; two baselines
+    trace the same: always the canvas centre, always the last node. teacher-forced: its proposals
+    are compared with the clicks of recorded or scripted sessions.
     """
-    from bcannot_core.evaluation.tracing import EvaluationOptions, evaluate_tracing
     from bcannot_core.policy.policy import Policy
     from bcannot_core.tasks.registry import task_class
-    from bcannot_core.tracing import TraceOptions
 
     if task_class(task).id != "neuron_tracing":
-        raise UsageError(f"{task!r} cannot be evaluated in closed loop: use neuron_tracing")
-    options = EvaluationOptions(
-        episodes=episodes, seed=seed, forced=forced, trace=TraceOptions(sections, nm_per_px)
-    )
-    grey, truth = open_pair(volume or _sample(), labels, voxel_nm, (key, labels_key), z_step)
+        raise UsageError(f"{task!r} cannot be evaluated yet: use neuron_tracing")
+    if data and mode is Mode.CLOSED_LOOP:
+        raise UsageError("--data goes with --mode teacher-forced: closed loop needs --volume")
+    asked = _Asked(episodes, seed, sections, nm_per_px, forced)
+    pair = None
+    if not data:
+        pair = open_pair(volume or _sample(), labels, voxel_nm, (key, labels_key), z_step)
     acting = Policy.load(policy, device=device)
-    with progress("tracing", episodes) as advance:
-        report = evaluate_tracing(acting, grey, truth, options, progress=_steps(advance))
-    shown = {policy: report} | {
-        name: value for name, value in report.items() if name.startswith("baseline:")
-    }
-    rows = [(name, *(figure(of.get(key, "")) for key in SHOWN)) for name, of in shown.items()]
+    if pair is not None and mode is Mode.CLOSED_LOOP:
+        report = _closed_loop(acting, policy, pair, asked)
+    else:
+        sessions = _recorded(data, episodes) if data else _scripted(pair, asked)
+        report = _teacher_forced(acting, sessions, episodes)
+    about: dict[str, Any] = {"policy": policy, "task": task, "mode": mode.value, "seed": seed}
+    if pair is not None:
+        about |= {"volume": pair[0].address, "labels": pair[1].address}
+        about |= {"voxel_nm": pair[0].voxel_nm, "sections": sections}
+    write_json(json_file, {**report, **about})
+
+
+def _closed_loop(
+    acting: "Policy", name: str, pair: "tuple[Volume, Volume]", asked: _Asked
+) -> dict[str, Any]:
+    from bcannot_core.evaluation.tracing import EvaluationOptions, evaluate_tracing
+    from bcannot_core.tracing import TraceOptions
+
+    options = EvaluationOptions(
+        episodes=asked.episodes,
+        seed=asked.seed,
+        forced=asked.forced,
+        trace=TraceOptions(asked.sections, asked.nm_per_px),
+    )
+    with progress("tracing", asked.episodes) as advance:
+        report = evaluate_tracing(acting, *pair, options, progress=_steps(advance))
+    shown = {name: report}
+    shown |= {key: value for key, value in report.items() if key.startswith("baseline:")}
+    rows = [(row, *(figure(of.get(key, "")) for key in SHOWN)) for row, of in shown.items()]
     table(("", *SHOWN), rows)
-    about = {"policy": policy, "task": task, "mode": "closed-loop", "seed": seed}
-    where = {"volume": grey.address, "labels": truth.address, "voxel_nm": grey.voxel_nm}
-    write_json(json_file, {**report, **about, **where, "sections": sections})
+    return report
+
+
+def _teacher_forced(
+    acting: "Policy", sessions: "Iterator[Episode]", count: int
+) -> dict[str, Any]:
+    from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
+
+    with progress("replaying", count) as advance:
+        report = evaluate_teacher_forced(acting, sessions, advance)
+    by_type = report["action_accuracy_by_type"]
+    rows = [(name, figure(value)) for name, value in report.items() if value is not by_type]
+    table(("figure", "value"), [*rows, *((f"  {name}", figure(v)) for name, v in by_type.items())])
+    return report
+
+
+def _recorded(data: list[Path], count: int) -> "Iterator[Episode]":
+    """Yield the first episodes of datasets."""
+    from bcannot_core.episodes.dataset import open_dataset
+
+    sessions = open_dataset(*data)
+    for i in range(min(count, len(sessions))):
+        yield sessions[i]
+
+
+def _scripted(pair: "tuple[Volume, Volume] | None", asked: _Asked) -> "Iterator[Episode]":
+    """Yield sessions of the scripted annotator, in the volume as it is."""
+    from bcannot_core.episodes.generate import (
+        GenerateSpec,
+        Orientation,
+        Source,
+        episode_seed,
+        generate_episode,
+    )
+
+    sources = () if pair is None else (Source(pair[0].address, pair[1].address),)
+    spec = GenerateSpec(
+        config={"sections": asked.sections, "nm_per_px": asked.nm_per_px},
+        sources=sources,
+        orientation=Orientation(axes=((0, 1, 2),), flips=False),
+    )
+    for number in range(asked.episodes):
+        yield generate_episode(spec, episode_seed(asked.seed, number))
 
 
 def _sample() -> str:
