@@ -14,6 +14,7 @@ from napari.utils.colormaps import Colormap
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
+from napari_bcannot.compat import camera
 from napari_bcannot.nodes import diff_rows, nodes_to_rows, rows_to_edges
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ class TraceBinding:
         self._placement = placement
         self._rows = np.zeros((0, 3))
         self._session_z: int | None = None
+        self._viewed_z: int | None = None
+        self._centre_yx: tuple[float, float] | None = None
         self._heat_of: Proposal | None = None
-        self._moving = False
+        self._writing = False
         self._open = True
         self.dragging = False
         """Whether the person is just dragging a node: nothing is to be changed until it is over."""
@@ -141,10 +144,14 @@ class TraceBinding:
             self._controller.edit(edits)
 
     def _on_step(self) -> None:
-        if self._moving or not self._open:
+        if self._writing or not self._open:
             return
-        self.take_edits()
-        self._controller.go_to(self._section_in_view())
+        # steps are also counted anew when layers come and go: only another section is a move
+        z = self._section_in_view()
+        if z != self._viewed_z:
+            self._viewed_z = z
+            self.take_edits()
+            self._controller.go_to(z)
 
     def _section_in_view(self) -> int:
         world = self._viewer.dims.point[self._axis]
@@ -164,12 +171,18 @@ class TraceBinding:
         snapshot = self._controller.snapshot()
         if not snapshot.active:
             return
-        self._show_nodes(snapshot)
-        self._show_heat()
-        # only when the session moved: a person may look at sections that are not the trace's
-        if snapshot.z is not None and snapshot.z != self._session_z:
-            self._session_z = snapshot.z
-            self._show_section(snapshot.z)
+        self._writing = True
+        try:
+            self._show_nodes(snapshot)
+            self._show_heat()
+            # only when the session moved: a person may look at sections that are not the trace's
+            if snapshot.z is not None and snapshot.z != self._session_z:
+                self._session_z = snapshot.z
+                self._show_section(snapshot.z)
+            self._follow()
+        finally:
+            self._writing = False
+        self._viewed_z = self._section_in_view()
 
     def _show_nodes(self, snapshot: "Snapshot") -> None:
         rows = nodes_to_rows(snapshot.nodes)
@@ -186,12 +199,18 @@ class TraceBinding:
             self.points.border_color = np.where(current[:, None], CURRENT_RGBA, OTHER_RGBA)
 
     def _show_section(self, z: int) -> None:
-        at = self._placement.to_world((float(z), 0.0, 0.0))[0]
-        self._moving = True
-        try:
-            self._viewer.dims.set_point(self._axis, at)
-        finally:
-            self._moving = False
+        self._viewer.dims.set_point(self._axis, self._placement.to_world((float(z), 0.0, 0.0))[0])
+
+    def _follow(self) -> None:
+        """Keep the policy's trace in view: go where its canvas went."""
+        trace = self._controller.trace
+        if trace is None or trace.view_centre_yx == self._centre_yx:
+            return
+        self._centre_yx = trace.view_centre_yx
+        policy_moved = bool(trace.history) and trace.history[-1].actor == "policy"
+        if policy_moved and self._viewer.dims.ndisplay == 2:
+            world = self._placement.to_world((float(trace.z), *self._centre_yx))
+            camera(self._viewer).center = (0.0, *world[1:])
 
     def _show_heat(self) -> None:
         trace, proposal = self._controller.trace, self._controller.proposal
@@ -202,13 +221,13 @@ class TraceBinding:
         if proposal is not self._heat_of:
             self._heat_of = proposal
             view, z, picture = trace.canvas_of(proposal.state, proposal.heatmap)
-            self._put_heat(view, z, picture)
+            # relative to the whole frame: faint where a button is the more likely click
+            peak = max(float(proposal.heatmap.max()), 1e-12)
+            self._put_heat(view, z, picture / np.float32(peak))
 
     def _put_heat(self, view: "CanvasView", z: int, picture: np.ndarray) -> None:
         place = self._placement.of_canvas(view, z)
-        peak = float(picture.max())
-        with np.errstate(invalid="ignore"):
-            self.heat.data = (picture / peak if peak > 0 else picture)[None].astype(np.float32)
+        self.heat.data = picture[None].astype(np.float32)
         self.heat.scale = place.scale
         self.heat.translate = place.translate
 

@@ -1,4 +1,4 @@
-"""All private napari API that the plugin, its tests and its documentation need."""
+"""Private napari API, and public API that moved: all that the plugin and its tests need of either."""
 
 from typing import Any
 
@@ -11,6 +11,11 @@ def canvas_widget(viewer: Any) -> Any:
 def main_window(viewer: Any) -> Any:
     """Return the Qt window of a viewer."""
     return viewer.window._qt_window
+
+
+def camera(viewer: Any) -> Any:
+    """Return a viewer's camera; napari 0.9 moved it to ``viewer.scene``."""
+    return getattr(viewer, "scene", viewer).camera
 
 
 def canvas_xy(viewer: Any, world: tuple[float, ...]) -> tuple[float, float]:

@@ -3,12 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from bcannot_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from napari_bcannot.turns import PolicyLike
 
 SHIPPED = "default"
+
+
+def own_policies() -> list[str]:
+    """Return the names of the person's own policies; loads nothing."""
+    root = platformdirs.user_data_path("bcannot") / "policies"
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return [folder.name for folder in folders if (folder / "config.json").is_file()]
 
 
 def load_policy(name: str) -> "PolicyLike":

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,11 @@ class TraceSession:
     def nodes(self) -> dict[int, tuple[float, float]]:
         """The nodes as ``{z: (y, x)}``, voxels."""
         return {z: (y, x) for z, y, x in self.task.nodes_zyx(self.session.state)}
+
+    @property
+    def view_centre_yx(self) -> tuple[float, float]:
+        """What the centre of the policy's canvas shows, voxels."""
+        return self.task.point(self.session.state.view)
 
     @property
     def terminated(self) -> bool:
@@ -204,9 +210,26 @@ class TraceSession:
     def canvas_of(
         self, state: Any, heatmap: NDArray[np.float32]
     ) -> tuple[CanvasView, int, NDArray[np.float32]]:
-        """Return what of a frame's heatmap lies on the canvas, its view and its z."""
+        """Return what of a frame's heatmap lies on the volume, its view and its z.
+
+        The view is that of the picture: its pixel (0, 0) is the first one inside the volume.
+        """
+        view = self.task.view(state)
         picture = heatmap[self.session.screen.layout.canvas.slices]
-        return self.task.view(state), self.task.z_of(state.section), picture
+        rows, columns = (
+            np.flatnonzero((at > -0.5) & (at < size - 0.5))
+            for at, size in zip(_positions(view), self.volume.shape[1:], strict=True)
+        )
+        y0, x0 = view.to_volume((float(columns[0]), float(rows[0])))
+        inside = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        step_y, step_x = view.step_yx
+        height, width = inside.shape
+        centre = (y0 + height // 2 * step_y, x0 + width // 2 * step_x)
+        return (
+            replace(view, centre_yx=centre, size_hw=inside.shape),
+            self.task.z_of(state.section),
+            inside,
+        )
 
     # ----------------------------------------------------------------------------- output
     def header(self, **meta: Any) -> JournalHeader:
@@ -230,3 +253,12 @@ class TraceSession:
         header = {"volume": self.volume.address, "policy": policy}
         nodes = self.task.nodes_zyx(self.session.state)
         write_swc(path, Skeleton.from_voxels(nodes, self.volume.voxel_nm, header=header))
+
+
+def _positions(view: CanvasView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the voxel coordinates of a canvas's rows and columns."""
+    height, width = view.size_hw
+    step_y, step_x = view.step_yx
+    ys = view.centre_yx[0] + (np.arange(height) - height // 2) * step_y
+    xs = view.centre_yx[1] + (np.arange(width) - width // 2) * step_x
+    return ys, xs

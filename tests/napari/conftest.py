@@ -254,6 +254,7 @@ def make_desk(
         monkeypatch.setattr(
             trace_neuron, f"show_{kind}", lambda text, kind=kind: shown.append((kind, text))
         )
+    monkeypatch.setattr(trace_neuron, "own_policies", list)
     monkeypatch.setattr(trace_neuron, "default_folder", lambda: tmp_path / "journals")
 
     def make(

@@ -2,6 +2,7 @@
 
 import errno
 
+import numpy as np
 import pytest
 
 from bcannot_core.errors import VolumeUnreachableError
@@ -394,3 +395,20 @@ def test_the_trace_is_saved_in_nanometres(make_controller, make_tube, pixel_poli
 
 def test_a_proposal_is_a_value():
     assert Proposal.__dataclass_params__.frozen
+
+
+# ----------------------------------------------------------------------------------- heatmap
+@pytest.mark.parametrize("start", [(0, 100, 110), (0, 3, 4), (0, 195, 215)])
+def test_the_heatmap_is_cut_to_the_volume_and_stays_in_place(make_trace, start):
+    trace = make_trace(start=start, nm_per_px=8.0)
+    frame_xy = trace.session.click_at(start[1:])
+    heat = np.zeros(trace.render(trace.session.state).shape[:2], dtype=np.float32)
+    heat[frame_xy[1], frame_xy[0]] = 1.0
+    view, z, picture = trace.canvas_of(trace.session.state, heat)
+    y, x = np.argwhere(picture == 1.0)[0]
+    assert z == start[0]
+    assert np.allclose(view.to_volume((float(x), float(y))), start[1:], atol=0.5)
+    for corner in ((0, 0), picture.shape[::-1]):
+        yx = view.to_volume(np.subtract(corner, 1 if corner != (0, 0) else 0))
+        assert -0.5 < yx[0] < 199.5
+        assert -0.5 < yx[1] < 219.5

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bcannot_core.errors import CheckpointError, VolumeUnreachableError
+from napari_bcannot.compat import camera
 
 pytestmark = pytest.mark.gui
 
@@ -150,6 +151,7 @@ def test_the_heatmap_lies_over_what_the_policy_considered(make_desk, pixel_polic
     desk.pick()
     desk.click((110, 100))  # off the neurite: the policy will put it right
     heat = desk.widget.binding.heat
+    before = desk.viewer.dims.range[2]
     assert not heat.visible
     desk.widget.view.heatmap.setChecked(True)
     desk.press("step")
@@ -159,9 +161,26 @@ def test_the_heatmap_lies_over_what_the_policy_considered(make_desk, pixel_polic
     world = heat.data_to_world(hot)
     assert np.allclose(world, desk.world((0, *desk.tube.at(0))), atol=5.0)
     assert [str(unit) for unit in heat.units] == [str(unit) for unit in desk.layer.units]
+    assert desk.viewer.dims.range[2] == before, "the overlay makes the viewer's world larger"
+    desk.press("start")
+    desk.until_phase("finished")
+    assert desk.snapshot.nodes == full_path(desk, 6)
+    assert ("person", "previous_section") not in desk.actions
     desk.widget.view.heatmap.setChecked(False)
     assert not heat.visible
     assert desk.viewer.layers.selection.active == desk.points
+
+
+def test_the_view_follows_a_trace_that_leaves_it(make_desk, make_tube, pixel_policy):
+    tube = make_tube(shape=(6, 300, 700), step_yx=(0, 60), first_yx=(150, 130))
+    desk = make_desk(tube, policy=pixel_policy)
+    desk.pick()
+    camera(desk.viewer).center = (0.0, *desk.world((0, *tube.at(0)))[1:])
+    desk.press("start")
+    desk.until_phase("finished")
+    assert desk.snapshot.nodes == full_path(desk, 6)
+    centre_x = camera(desk.viewer).center[-1] / desk.layer.scale[2]
+    assert abs(centre_x - tube.at(5)[1]) <= 128
 
 
 def test_removing_the_points_layer_pauses_and_start_brings_it_back(make_desk, pixel_policy):
@@ -292,3 +311,15 @@ def test_the_widget_opens_from_the_plugin_menu(make_napari_viewer):
     assert widget.view.voxel_nm() == (30.0, 10.0, 10.0)
     widget.begin((28, 120, 120))
     assert widget.controller.snapshot().nodes == {28: (120.0, 120.0)}
+
+
+def test_the_persons_own_policies_are_offered(tmp_path, monkeypatch):
+    from napari_bcannot import policies
+
+    monkeypatch.setattr(policies.platformdirs, "user_data_path", lambda name: tmp_path)
+    assert policies.own_policies() == []
+    for name in ("b", "a", "unfinished"):
+        (tmp_path / "policies" / name).mkdir(parents=True)
+        if name != "unfinished":
+            (tmp_path / "policies" / name / "config.json").write_text("{}")
+    assert policies.own_policies() == ["a", "b"]

@@ -21,7 +21,7 @@ from napari_bcannot.geometry import (
     world_to_layer,
 )
 from napari_bcannot.picking import StartPicker
-from napari_bcannot.policies import SHIPPED, check_folder, load_policy
+from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies
 from napari_bcannot.recording import default_folder
 from napari_bcannot.runner import PolicyRunner, PolicyShelf
 from napari_bcannot.shortcuts import bind_keys, unbind_keys
@@ -84,6 +84,8 @@ class TraceNeuronWidget(QWidget):
         view.record.toggled.connect(self.record)
         view.volume.currentIndexChanged.connect(self._on_volume)
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
+        for name in own_policies():
+            view.policy.addItem(name, name)
         view.policy.currentIndexChanged.connect(lambda _: self.shelf.forget_sessions())
 
     def _connect_viewer(self) -> None:
