@@ -107,7 +107,7 @@ class PolicyConfig:
             "layers": self.layers <= 256,
             "context": 1 <= self.context <= 4096,
             "glance.size": 8 <= glance.size <= 1024 and glance.size % 8 == 0,
-            "glance.views": glance.views <= 64,
+            "glance.views": 1 <= glance.views <= 64,
             "glance.channels": all(1 <= c <= 8192 for c in glance.channels),
         }
         wrong = [name for name, good in fits.items() if not good]
