@@ -20,12 +20,17 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    def process_time(self) -> float:
+        """Half of the time is somebody else's."""
+        return self.now / 2
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     for module in (bench_latency, bench_render):
-        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+        times = SimpleNamespace(perf_counter=clock.perf_counter, process_time=clock.process_time)
+        monkeypatch.setattr(module, "time", times)
     return clock
 
 
@@ -129,6 +134,7 @@ def test_frames_per_second_count_everything(clock: Clock) -> None:
     figures = measure_render(env, annotator, seconds=1.0, seed=5)
     # an episode is 6 frames in 10 + 5 * (2 + 1) = 25 ms
     assert figures["frames_per_s"] == pytest.approx(6 / 0.025)
+    assert figures["frames_per_cpu_s"] == pytest.approx(2 * 6 / 0.025)
     assert figures["step_us"] == pytest.approx(2000)
     assert figures["episodes"] == 40 and figures["frames"] == 240
     assert env.seeds == list(range(5, 46))
