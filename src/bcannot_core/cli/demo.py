@@ -13,7 +13,13 @@ from bcannot_core.cli.common import SeedOption, figure, progress, say, table, wr
 
 NAME = "demo"
 EXAMPLE = "bcannot demo --out demo --no-viewer"
-SHOWN = ("skeleton_accuracy", "coverage", "nodes", "path_sections", "stopped")
+SHOWN = {
+    "skeleton_accuracy": "accuracy",
+    "coverage": "coverage",
+    "nodes": "nodes",
+    "path_sections": "sections",
+    "stopped": "stopped",
+}
 
 
 def command(
@@ -53,7 +59,7 @@ def _show(summary: dict[str, Any], out: Path) -> None:
     rows = [
         (one["label"], *(figure(one[name]) for name in SHOWN)) for one in summary["neurites"]
     ]
-    table(("neurite", *SHOWN), rows)
+    table(("neurite", *SHOWN.values()), rows)
     means = ("skeleton_accuracy", "coverage", "done_rate")
     say("mean      " + ", ".join(f"{name} {figure(summary[name])}" for name in means))
     say(f"written   {out}: {', '.join([*summary['files'], 'summary.json'])}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bcannot_core.cli.common import JsonOption, SeedOption, figure, progress, table, write_json
+from bcannot_core.cli.common import JsonOption, SeedOption, figure, progress, say, table, write_json
 from bcannot_core.cli.data import (
     KeyOption,
     LabelsKeyOption,
@@ -29,16 +29,16 @@ EXAMPLE = (
     "bcannot eval default --task neuron_tracing --volume em.npz --voxel-nm 10,10,10 "
     "--json result.json"
 )
-SHOWN = (
-    "skeleton_accuracy",
-    "coverage",
-    "product",
-    "first_node_accuracy",
-    "done_rate",
-    "placement_at_5px",
-    "mistakes",
-    "steps_mean",
-)
+SHOWN = {
+    "skeleton_accuracy": "accuracy",
+    "coverage": "coverage",
+    "product": "product",
+    "first_node_accuracy": "1st node",
+    "done_rate": "done",
+    "placement_at_5px": "@5 px",
+    "mistakes": "mistakes",
+    "steps_mean": "steps",
+}
 
 
 class Mode(StrEnum):
@@ -134,7 +134,13 @@ def _closed_loop(
     shown = {name: report}
     shown |= {key: value for key, value in report.items() if key.startswith("baseline:")}
     rows = [(row, *(figure(of.get(key, "")) for key in SHOWN)) for row, of in shown.items()]
-    table(("", *SHOWN), rows)
+    table(("", *SHOWN.values()), rows)
+    low, high = report["product_interval_95"]
+    say(f"product   {figure(report['product'])}, 95 % interval {figure(low)} to {figure(high)}")
+    if "forced_mistakes" in report:
+        undone = report["forced_mistakes"]
+        say(f"undone    {undone['undo_rate']:.0%} of {undone['episodes']} forced mistakes")
+    say(f"speed     {figure(report['ms_per_action'])} ms per action")
     return report
 
 
