@@ -238,9 +238,10 @@ class Believer:
     def __call__(self, inputs):
         self.inputs.append(inputs[0].clone().numpy())
         size = inputs.shape[-1]
-        line = torch.arange(size) - size // 2
-        squared = (line[:, None] ** 2 + line[None] ** 2)[None].float()
-        return GlanceOutput(8 - squared, -squared, torch.ones(1), torch.zeros(1, 8))
+        line = torch.arange(size) - (size - 1) / 2
+        squared = (line[:, None] ** 2 + line[None] ** 2).repeat(len(inputs), 1, 1)
+        count = len(inputs)
+        return GlanceOutput(8 - squared, -squared, torch.ones(count), torch.zeros(count, 8))
 
     @property
     def pasts(self):
@@ -249,6 +250,25 @@ class Believer:
             (sum(x[i].std() > 0 for i in (1, 2, 3)), sum(x[i].any() for i in (4, 5, 6)))
             for x in self.inputs
         ]
+
+
+class Leaning(Believer):
+    """Believes in the pixels that are bright, and clicks on the brightest."""
+
+    def __call__(self, inputs):
+        self.inputs.append(inputs[0].clone().numpy())
+        count = len(inputs)
+        seen = inputs[:, 0]
+        return GlanceOutput(seen, 9 * seen, torch.ones(count), torch.zeros(count, 8))
+
+
+def test_what_is_seen_in_mirror_images_is_turned_back():
+    eye = make_eye()
+    eye.net = Leaning()
+    frame = np.full_like(make_frame(), 100)
+    frame[Y + SIZE // 2 - 7, X + SIZE // 2 + 3] = 250
+    eye.look(frame)
+    assert eye.glimpse.peak() == (SIZE // 2 + 3, SIZE // 2 - 7)
 
 
 def make_eye():

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from bcannot_core.policy.config import PolicyConfig
-from bcannot_core.policy.glance import GlanceNet, click_log_prob
+from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
 from bcannot_core.policy.retina import (
     SETTLE_LOOKS,
     Glimpse,
@@ -19,6 +20,9 @@ from bcannot_core.policy.retina import (
 )
 
 Frame = NDArray[np.uint8]
+
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
+"""Axes of (inputs, y, x) along which a glance is mirrored."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,28 @@ class Eye:
             view.glimpse = self._glimpse(inputs, origin)
 
     def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
-        batch = torch.from_numpy(inputs)[None].to(self.device)
+        """Look at a glance and its mirror images at once, and take the mean of what is seen."""
+        glance = torch.from_numpy(inputs).to(self.device)
+        batch = torch.stack([glance.flip(axes) for axes in MIRRORS])
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
             output = self.net(batch.contiguous(memory_format=torch.channels_last))
+        heats = F.log_softmax(output.heat.flatten(1), dim=1).view_as(output.heat)
+        belief, heat = (
+            torch.stack(
+                [m.flip([a - 1 for a in axes]) for m, axes in zip(maps, MIRRORS, strict=True)]
+            )
+            for maps in (output.belief, heats)
+        )
+        mean = GlanceOutput(
+            belief.mean(0, keepdim=True),
+            heat.mean(0, keepdim=True),
+            output.present.mean(0, keepdim=True),
+            output.features.mean(0, keepdim=True),
+        )
         return Glimpse(
             origin,
-            torch.sigmoid(output.belief)[0].cpu().numpy(),
-            click_log_prob(output)[0].cpu().numpy(),
-            float(torch.sigmoid(output.present)[0]),
-            output.features[0].float().cpu().numpy(),
+            torch.sigmoid(mean.belief)[0].cpu().numpy(),
+            click_log_prob(mean)[0].cpu().numpy(),
+            float(torch.sigmoid(mean.present)[0]),
+            mean.features[0].float().cpu().numpy(),
         )
