@@ -1,4 +1,4 @@
-"""Private napari API, and public API that moved: all that the plugin and its tests need of either."""
+"""Private napari API, and public API that moved: all that the plugin and its tests need."""
 
 from typing import Any
 

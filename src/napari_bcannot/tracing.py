@@ -255,7 +255,7 @@ class TraceSession:
         write_swc(path, Skeleton.from_voxels(nodes, self.volume.voxel_nm, header=header))
 
 
-def _positions(view: CanvasView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _positions(view: CanvasView) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the voxel coordinates of a canvas's rows and columns."""
     height, width = view.size_hw
     step_y, step_x = view.step_yx

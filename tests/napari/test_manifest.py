@@ -66,3 +66,20 @@ def test_the_writer_saves_points_as_swc(manifest):
     (writer,) = manifest.contributions.writers
     assert writer.layer_types == ["points"]
     assert writer.filename_extensions == [".swc"]
+
+
+def test_the_plugins_keys_are_free_where_they_are_used():
+    from napari.utils.shortcuts import default_shortcuts
+
+    from napari_bcannot.shortcuts import HELP, SHORTCUTS
+
+    elsewhere = ("labels", "shape", "surface", "tracks", "brush", "polygon", "label")
+    taken = {
+        str(key)
+        for action, keys in default_shortcuts.items()
+        if not any(word in str(action) for word in elsewhere)
+        for key in keys
+    }
+    mine = {s.key.replace("Control", "Ctrl").replace("-", "+") for s in SHORTCUTS}
+    assert not mine & taken
+    assert all(shortcut.label in HELP for shortcut in SHORTCUTS)

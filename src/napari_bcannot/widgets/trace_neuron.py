@@ -303,7 +303,7 @@ class TraceNeuronWidget(QWidget):
                 show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
 
     def _on_removed(self, event: Any) -> None:
-        if event.value == self._layer:
+        if self._layer is not None and event.value == self._layer:
             self._close_trace()
             self.controller.close(f"{event.value.name} was removed: the trace ended.")
         elif self.binding is not None and event.value == self.binding.points:
@@ -331,6 +331,7 @@ class TraceNeuronWidget(QWidget):
 
     def _close_trace(self) -> None:
         self.runner.stop()
+        self._layer = None
         if self.binding is not None:
             self.binding.close()
             self.binding = None
