@@ -250,3 +250,20 @@ def test_a_server_that_is_gone_is_said_once_and_not_asked_for_a_while(monkeypatc
         assert np.asarray(shown[0]).sum() == 6
     finally:
         Part.up = True
+
+
+@pytest.mark.gui
+def test_napari_opens_and_saves_through_the_plugin(make_napari_viewer, tmp_path):
+    path, voxel_nm = as_precomputed(tmp_path)
+    viewer = make_napari_viewer()
+    (image,) = viewer.open(f"precomputed://{path}", plugin="napari-bcannot")
+    assert image.multiscale
+    assert tuple(image.scale) == voxel_nm
+    viewer.dims.set_point(0, 90.0)
+    points = viewer.add_points([[1, 2, 3], [2, 3, 4]], scale=voxel_nm, units=("nm",) * 3)
+    assert points.save(str(tmp_path / "a.swc"), plugin="napari-bcannot") == [
+        str(tmp_path / "a.swc")
+    ]
+    assert read_swc(tmp_path / "a.swc").zyx_nm.tolist() == [[30, 16, 24], [60, 24, 32]]
+    nodes = viewer.open(tmp_path / "a.swc", plugin="napari-bcannot")
+    assert [layer.name for layer in nodes] == ["a path", "a"]
