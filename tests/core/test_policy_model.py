@@ -12,8 +12,7 @@ from bcannot_core.policy.model import (
     StepInputs,
     StepTransformer,
     block_causal_mask,
-    cell_of,
-    grid_shape,
+    cells_in,
     pointer_log_prob,
     rotate,
     rotation_table,
@@ -185,12 +184,12 @@ def test_a_frame_without_a_click_in_between_is_no_error():
 # -- the pointer ---------------------------------------------------------------------------------
 
 
-def test_every_click_of_the_frame_has_a_cell():
-    config = make_net().config
-    rows, columns = grid_shape(config)
-    assert (rows, columns) == (9, 12)
-    clicks = torch.tensor([[0, 0], [7, 7], [8, 0], [0, 8], [89, 69]])
-    assert cell_of(clicks, config).tolist() == [0, 0, 1, columns, rows * columns - 1]
+def test_a_button_is_all_the_cells_that_lie_in_it():
+    config = PolicyConfig(frame_wh=(64, 48))
+    rects = torch.tensor([[[8, 8, 24, 16], [7, 9, 25, 31], [60, 44, 60, 44], [3, 3, 6, 6]]])
+    found = cells_in(rects, config).view(4, 6, 8).nonzero().tolist()
+    assert found == [[0, 1, 1], [0, 1, 2], [1, 2, 1], [1, 2, 2], [2, 5, 7], [3, 0, 0]]
+
 
 
 def test_the_pointer_is_a_distribution_over_all_cells():

@@ -272,7 +272,18 @@ def pointer_log_prob(logits: ClickLogits) -> Tensor:
     return F.log_softmax(logits.pointer, dim=-1)
 
 
-def cell_of(clicks_xy: Tensor, config: PolicyConfig) -> Tensor:
-    """Return the index of the cell of integer frame clicks (..., 2)."""
-    columns = grid_shape(config)[1]
-    return clicks_xy[..., 1] // CELL * columns + clicks_xy[..., 0] // CELL
+def cells_in(rects: Tensor, config: PolicyConfig) -> Tensor:
+    """Return which cells (..., cells) lie wholly in rectangles (..., 4) of the frame.
+
+    Rectangles are left, top, right, bottom, the latter two exclusive. A rectangle that holds no
+    whole cell gets the cell of its left top corner.
+    """
+    rows, columns = grid_shape(config)
+    first, last = -(-rects[..., :2] // CELL), rects[..., 2:] // CELL
+    none = (last <= first).any(-1, keepdim=True)
+    first = torch.where(none, rects[..., :2] // CELL, first)
+    last = torch.where(none, first + 1, last)
+    x, y = torch.arange(columns), torch.arange(rows)
+    in_x = (x >= first[..., :1]) & (x < last[..., :1])
+    in_y = (y >= first[..., 1:]) & (y < last[..., 1:])
+    return (in_y[..., :, None] & in_x[..., None, :]).flatten(-2)

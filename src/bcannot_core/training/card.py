@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.training.recipe import TrainRecipe
+from bcannot_core.volumes.address import split_options
 
 
 def model_card(name: str, recipe: TrainRecipe, episodes: Iterable[Episode]) -> str:
@@ -38,5 +39,5 @@ def model_card(name: str, recipe: TrainRecipe, episodes: Iterable[Episode]) -> s
 
 def _base(address: str) -> str:
     """Return an address without options and folders: enough to know the data by."""
-    location = address.partition("#")[0]
+    location, _ = split_options(address)
     return location if location.startswith("synthetic://") else location.rpartition("/")[2]

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bcannot_core.annotators import MISTAKE, OVERSHOOT, VERIFY
 from bcannot_core.episodes.episode import Episode
-from bcannot_core.episodes.replay import replay
+from bcannot_core.episodes.replay import Replay
 from bcannot_core.policy.checkpoint import load_checkpoint
 from bcannot_core.policy.eye import Eye
 from bcannot_core.policy.network import PolicyNet
+
+_DETOURS = {"next_section": MISTAKE | OVERSHOOT, "previous_section": MISTAKE | VERIFY}
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,12 @@ class RenderedEpisode:
         The glimpses.
     clicks : int32 (t, 2)
         (x, y) in frame pixels.
+    rects : int32 (t, 4)
+        Left, top, right, bottom of what was hit: any click in there does the same.
     near : bool (t,)
         Whether the click was a placement within the glance.
+    wanted : bool (t,)
+        Whether the click is to be imitated: not mistakes, nor detours when they begin.
     actions : tuple of str
         What each click did.
     """
@@ -40,7 +47,9 @@ class RenderedEpisode:
     features: NDArray[np.float16]
     summary: NDArray[np.float32]
     clicks: NDArray[np.int32]
+    rects: NDArray[np.int32]
     near: NDArray[np.bool_]
+    wanted: NDArray[np.bool_]
     actions: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -50,13 +59,19 @@ class RenderedEpisode:
 def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEpisode:
     """Replay an episode under the eyes of a policy that does not act."""
     eye = Eye(net.glance, net.config, device)
-    sights, clicks, near, actions = [], [], [], []
-    for frame, click, outcome in replay(episode):
+    played = Replay(episode)
+    screen = played.session.screen
+    sights, clicks, rects, near, wanted, actions = [], [], [], [], [], []
+    for frame, click, outcome in played:
         sights.append(eye.look(frame))
         point = (click.x, click.y)
         near.append(outcome.action == "place" and _within_glance(eye, point))
         eye.click(point)
         clicks.append(point)
+        button = screen.layout.buttons.get(screen.hit(*point).target)
+        corners = (button.x, button.y, button.right, button.bottom) if button else (*point, *point)
+        rects.append(corners)
+        wanted.append(not _DETOURS.get(outcome.action, MISTAKE) & click.flags)
         actions.append(outcome.action)
     return RenderedEpisode(
         np.stack([s.coarse for s in sights]),
@@ -64,7 +79,9 @@ def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEp
         np.stack([s.features for s in sights]).astype(np.float16),
         np.stack([s.summary for s in sights]),
         np.array(clicks, dtype=np.int32),
+        np.array(rects, dtype=np.int32),
         np.array(near),
+        np.array(wanted),
         tuple(actions),
     )
 

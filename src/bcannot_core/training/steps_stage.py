@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import DatasetError
-from bcannot_core.policy.model import ClickLogits, StepInputs, cell_of, pointer_log_prob
+from bcannot_core.policy.model import ClickLogits, StepInputs, cells_in, pointer_log_prob
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.training.optim import Optimizer
 from bcannot_core.training.recipe import StepsRecipe
@@ -123,20 +123,25 @@ class StepsStage:
     def _losses(
         self, logits: ClickLogits, windows: Sequence[tuple[RenderedEpisode, int, int]]
     ) -> tuple[Tensor, Tensor]:
-        """Return losses and weights (windows, steps)."""
+        """Return losses and weights (windows, steps).
+
+        Where a button was hit, any of its cells will do: the loss is that of hitting it at all.
+        """
         shape = logits.gate.shape
-        clicks = torch.zeros(*shape, 2, dtype=torch.long)
+        rects = torch.zeros(*shape, 4, dtype=torch.long)
         near, weights = torch.zeros(shape), torch.zeros(shape)
         for i, (episode, first, n) in enumerate(windows):
-            clicks[i, :n] = torch.from_numpy(episode.clicks[first : first + n])
+            rects[i, :n] = torch.from_numpy(episode.rects[first : first + n])
             near[i, :n] = torch.from_numpy(episode.near[first : first + n]).float()
             for t in range(_BLIND if first else 0, n):
-                weights[i, t] = self._weights[episode.actions[first + t]]
-        cells = cell_of(clicks, self.net.config).to(self.device)
+                if episode.wanted[first + t]:
+                    weights[i, t] = self._weights[episode.actions[first + t]]
         near, weights = near.to(self.device), weights.to(self.device)
         gate = F.binary_cross_entropy_with_logits(logits.gate, near, reduction="none")
-        pointer = -pointer_log_prob(logits).gather(-1, cells[..., None])[..., 0]
-        return gate + (1 - near) * pointer, weights
+        allowed = cells_in(rects, self.net.config).to(self.device)
+        hit = pointer_log_prob(logits).masked_fill(~allowed, -torch.inf)
+        pointer = torch.where(near > 0, 0.0, -hit.logsumexp(-1))
+        return gate + pointer, weights
 
     # -- kept in checkpoints -----------------------------------------------------------
 
