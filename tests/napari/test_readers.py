@@ -256,7 +256,7 @@ def test_a_server_that_is_gone_is_said_once_and_not_asked_for_a_while(monkeypatc
 def test_napari_opens_and_saves_through_the_plugin(make_napari_viewer, tmp_path):
     path, voxel_nm = as_precomputed(tmp_path)
     viewer = make_napari_viewer()
-    (image,) = viewer.open(f"precomputed://{path}", plugin="napari-bcannot")
+    (image,) = viewer.open(path, plugin="napari-bcannot")
     assert image.multiscale
     assert tuple(image.scale) == voxel_nm
     viewer.dims.set_point(0, 90.0)

@@ -257,3 +257,22 @@ def test_only_grey_3d_images_are_offered(make_desk):
     assert [combo.itemText(i) for i in range(combo.count())] == ["em", "other"]
     combo.setCurrentIndex(1)
     assert "other states no voxel size" in desk.shown[-1][1]
+
+
+def test_a_volume_is_opened_by_its_address(make_desk, tmp_path, monkeypatch):
+    from qtpy.QtWidgets import QInputDialog
+
+    desk = make_desk()
+    np.savez(tmp_path / "v.npz", em=desk.tube.array(), voxel_nm=np.array([40.0, 9.0, 9.0]))
+    answers = [(str(tmp_path / "v.npz"), True), (str(tmp_path / "none.tif"), True), ("", False)]
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: answers.pop(0))
+    desk.press("open")
+    desk.until(lambda: len(desk.viewer.layers) == 2)
+    assert desk.widget.view.volume.currentText() == "v.npz"
+    assert desk.widget.view.voxel_nm() == (40.0, 9.0, 9.0)
+    desk.press("open")
+    desk.until(lambda: bool(desk.shown))
+    assert desk.shown[-1][0] == "error"
+    assert "none.tif" in desk.shown[-1][1]
+    desk.press("open")
+    assert len(desk.viewer.layers) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
@@ -20,6 +20,7 @@ from napari_bcannot.geometry import (
     voxel_nm_of,
     world_to_layer,
 )
+from napari_bcannot.opening import VolumeOpener
 from napari_bcannot.picking import StartPicker
 from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies
 from napari_bcannot.recording import default_folder
@@ -28,6 +29,7 @@ from napari_bcannot.shortcuts import bind_keys, unbind_keys
 from napari_bcannot.snapshot import Snapshot
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
+from napari_bcannot.widgets.dialogs import ask_address, ask_folder, ask_swc
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 
@@ -54,6 +56,7 @@ class TraceNeuronWidget(QWidget):
         self.controller.warned.connect(show_warning)
         self.shelf = PolicyShelf(load)
         self.runner = PolicyRunner(self._on_turn)
+        self.opener = VolumeOpener(napari_viewer, self._on_opened, self._on_not_opened)
         self.picker = StartPicker(napari_viewer, self._on_picked)
         self.binding: TraceBinding | None = None
         self.record_folder = default_folder()
@@ -75,7 +78,7 @@ class TraceNeuronWidget(QWidget):
             (view.stop, self.stop), (view.undo, self.undo), (view.redo, self.redo),
             (view.previous, self.previous_section), (view.next, self.next_section),
             (view.done, self.done), (view.save, self.save_as),
-            (view.policy_folder, self.choose_policy),
+            (view.open, self.ask_address), (view.policy_folder, self.choose_policy),
             (view.record_folder, self.choose_record_folder),
         ):  # fmt: skip
             button.clicked.connect(lambda _=False, command=command: command())
@@ -95,6 +98,13 @@ class TraceNeuronWidget(QWidget):
         self._keys = bind_keys(self.viewer, self)
 
     # --------------------------------------------------------------------------- commands
+    def ask_address(self) -> None:
+        """Ask for the address of a volume and open it."""
+        address = ask_address(self)
+        if address is not None:
+            self.view.status.setText(f"Opening {address} …")
+            self.opener.open(address)
+
     def pick_start(self, on: bool) -> None:
         """Let the next click in the viewer be the start point, or not."""
         if on and self.view.volume.currentData() is None:
@@ -220,15 +230,15 @@ class TraceNeuronWidget(QWidget):
 
     def save_as(self) -> None:
         """Ask for a file and write the trace to it."""
-        path, _ = QFileDialog.getSaveFileName(self, "Save trace", "trace.swc", "SWC (*.swc)")
-        if path:
-            self.save(Path(path).with_suffix(".swc"))
+        path = ask_swc(self)
+        if path is not None:
+            self.save(path)
 
     def choose_policy(self) -> None:
         """Ask for a folder with a policy of the person's own."""
-        folder = QFileDialog.getExistingDirectory(self, "Folder with a policy's checkpoint")
-        if folder:
-            self.use_policy(folder)
+        folder = ask_folder(self, "Folder with a policy's checkpoint")
+        if folder is not None:
+            self.use_policy(str(folder))
 
     def use_policy(self, folder: str) -> None:
         """Add a policy's folder to the list and choose it."""
@@ -243,13 +253,20 @@ class TraceNeuronWidget(QWidget):
 
     def choose_record_folder(self) -> None:
         """Ask where journals go."""
-        at = str(self.record_folder)
-        folder = QFileDialog.getExistingDirectory(self, "Folder for journals", at)
-        if folder:
-            self.record_folder = Path(folder)
+        folder = ask_folder(self, "Folder for journals", str(self.record_folder))
+        if folder is not None:
+            self.record_folder = folder
             self.record(self.view.record.isChecked())
 
     # ----------------------------------------------------------------------------- events
+    def _on_opened(self, layer: Any) -> None:
+        self.view.volume.setCurrentIndex(self.view.volume.findText(layer.name))
+        self.view.show_snapshot(self.controller.snapshot())
+
+    def _on_not_opened(self, message: str) -> None:
+        show_error(message)
+        self.view.show_snapshot(self.controller.snapshot())
+
     def _on_picked(self, world: tuple[float, ...]) -> None:
         self.pick_start(False)
         layer = self.view.volume.currentData()
@@ -344,6 +361,7 @@ class TraceNeuronWidget(QWidget):
         self.controller.close(quiet=True)
         self._held = None
         self.picker.switch(False)
+        self.opener.close()
         self._close_trace()
         unbind_keys(self.viewer, self._keys)
         self.viewer.layers.events.inserted.disconnect(self._list_volumes)

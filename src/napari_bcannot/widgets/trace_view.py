@@ -51,6 +51,7 @@ class TraceView(QWidget):
     # ---------------------------------------------------------------------------- fields
     def _make_setup(self) -> None:
         self.volume = _combo("The 3-D image layer to trace in")
+        self.open = _small("Open…", "Open a volume by its address: a file, a folder or a URL")
         self.voxel = tuple(
             _spin(f"Voxel size along {axis}, in nm", 0.1, 100_000.0, 10.0) for axis in "zyx"
         )
@@ -114,7 +115,7 @@ class TraceView(QWidget):
         form = QFormLayout(box)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Volume", self.volume)
+        form.addRow("Volume", _row(self.volume, self.open))
         form.addRow("Voxel z, y, x (nm)", _row(*self.voxel))
         form.addRow("Pixel (nm)", self.nm_per_px)
         form.addRow("Sections", _row(self.sections, self.direction))

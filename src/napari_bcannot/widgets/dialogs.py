@@ -1,0 +1,29 @@
+"""What is asked in a dialog; each returns None where the person cancels."""
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+ADDRESS_HELP = (
+    "File, folder or URL, for example\n"
+    "precomputed://gs://h01-release/data/20210601/4nm_raw\n"
+    "zarr://https://…   ·   /data/volume.tif   ·   synthetic://default?seed=1"
+)
+
+
+def ask_address(parent: QWidget) -> str | None:
+    """Ask for the address of a volume."""
+    address, given = QInputDialog.getText(parent, "Open a volume", ADDRESS_HELP)
+    return address.strip() or None if given else None
+
+
+def ask_swc(parent: QWidget) -> Path | None:
+    """Ask for the file that a trace is saved in."""
+    path, _ = QFileDialog.getSaveFileName(parent, "Save trace", "trace.swc", "SWC (*.swc)")
+    return Path(path).with_suffix(".swc") if path else None
+
+
+def ask_folder(parent: QWidget, title: str, at: str = "") -> Path | None:
+    """Ask for a folder."""
+    folder = QFileDialog.getExistingDirectory(parent, title, at)
+    return Path(folder) if folder else None
