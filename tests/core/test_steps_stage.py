@@ -94,8 +94,8 @@ def test_workers_render_the_same(episodes, tmp_path):
     for parameter in policy.net.parameters():
         parameter.data = parameter.data.half().float()
     policy.save(tmp_path / "p")
-    here = list(render_all(episodes, policy.net, None, 0))
-    there = list(render_all(episodes, policy.net, tmp_path / "p", 2))
+    here = list(render_all(episodes, policy.net, 0))
+    there = list(render_all(episodes, policy.net, 2))
     for a, b in zip(here, there, strict=True):
         assert a.actions == b.actions
         assert (a.features == b.features).all()

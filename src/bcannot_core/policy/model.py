@@ -191,11 +191,9 @@ class StepTransformer(nn.Module):
             nn.Flatten(),
             nn.Linear(32 * (config.patch // 8) ** 2, width),
         )
-        self.glimpse = nn.Sequential(
-            nn.Linear(config.glance.channels[2] + SUMMARY, width),
-            nn.GELU(),
-            nn.Linear(width, width),
-        )
+        features = config.glance.channels[2]
+        self.features = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
+        self.summary = nn.Sequential(nn.Linear(SUMMARY, width), nn.GELU(), nn.Linear(width, width))
         self.click = nn.Linear(4 * _HARMONICS, width)
         self.kinds = nn.Parameter(torch.randn(4, width) * 0.02)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
@@ -213,8 +211,9 @@ class StepTransformer(nn.Module):
         n, t = inputs.coarse.shape[:2]
         frame, cells = self.frame(inputs.coarse.flatten(0, 1))
         patch = self.patch(inputs.patch.flatten(0, 1)) + self.kinds[1]
-        glimpse = self.glimpse(torch.cat((inputs.features, inputs.summary), dim=-1).flatten(0, 1))
-        cls = self.kinds[0].expand(n * t, 1, -1)
+        glimpse = self.features(inputs.features) + self.summary(inputs.summary)
+        glimpse = glimpse.flatten(0, 1)
+        cls = (self.kinds[0] + glimpse + patch)[:, None]
         block = torch.cat((cls, frame, patch[:, None], (glimpse + self.kinds[2])[:, None]), dim=1)
         clicks = self.embed_clicks(inputs.clicks)
         block, cells = (x.reshape(n, t, *x.shape[1:]) for x in (block, cells))

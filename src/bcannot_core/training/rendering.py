@@ -1,6 +1,7 @@
 """Episodes rendered for the second stage: what the transformer is told at every step."""
 
 import multiprocessing
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from bcannot_core.annotators import MISTAKE, OVERSHOOT, VERIFY
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
-from bcannot_core.policy.checkpoint import load_checkpoint
+from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
 from bcannot_core.policy.eye import Eye
 from bcannot_core.policy.network import PolicyNet
 
@@ -114,15 +115,18 @@ def _in_worker(episode: Episode) -> RenderedEpisode:
 
 
 def render_all(
-    episodes: Sequence[Episode], net: PolicyNet, folder: Path | None, workers: int
+    episodes: Sequence[Episode], net: PolicyNet, workers: int
 ) -> Iterator[RenderedEpisode]:
-    """Render episodes in order, by workers that read the network from a folder, or here."""
-    if workers < 2 or folder is None:
+    """Render episodes in order: here, or in two worker processes and more."""
+    if workers < 2:
         device = next(net.parameters()).device
         _ready(net)
         for episode in episodes:
             yield render(episode, net, device)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_load, initargs=(folder,)) as pool:
-        yield from pool.map(_in_worker, episodes, chunksize=4)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "policy"
+        save_checkpoint(net, folder, card="", training={}, half=False)
+        with ProcessPoolExecutor(workers, context, initializer=_load, initargs=(folder,)) as pool:
+            yield from pool.map(_in_worker, episodes, chunksize=4)

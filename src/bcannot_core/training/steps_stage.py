@@ -56,7 +56,7 @@ class StepsStage:
         self.optimizer = Optimizer(net.steps, recipe.optimizer, recipe.updates)
         self.update = 0
         chosen = _spread(len(episodes), recipe.episodes)
-        rendered = render_all([episodes[i] for i in chosen], net, None, workers)
+        rendered = render_all([episodes[i] for i in chosen], net, workers)
         self.episodes = [episode for episode in rendered if len(episode)]
         if not self.episodes:
             raise DatasetError("the datasets hold no clicks to learn from")
