@@ -88,12 +88,13 @@ def _wrong_click(
         angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(_NEAR, _FAR)
         point = (float(y + np.sin(angle) * far * step_y), float(x + np.cos(angle) * far * step_x))
         click = session.click_at(point)
-        if (
-            click is None
-            or task.action_for(session.screen.hit(*click), session.state).name != "place"
-        ):
+        if click is None:
             continue
-        if _label_at(task, task.z_of(section), point) != task.path.label:
+        state, hit = session.state, session.screen.hit(*click)
+        if hit.canvas_xy is None or task.action_for(hit, state).name != "place":
+            continue
+        shown = task.view(state).to_volume(hit.canvas_xy)
+        if _label_at(task, task.z_of(section), shown) != task.path.label:
             return click
     return None
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.errors import UsageError, VolumeUnreachableError
 from bcannot_core.evaluation.baselines import BASELINES, Clicker
 from bcannot_core.evaluation.forced import forced_mistakes
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites
@@ -68,6 +69,11 @@ class EvaluationOptions:
         Episodes in which a mistake is forced on the policy, to see whether it is undone.
     trace : TraceOptions
         Sections, scale, direction.
+
+    Raises
+    ------
+    UsageError
+        There is no episode, or a negative number of anything.
     """
 
     episodes: int = 60
@@ -75,6 +81,13 @@ class EvaluationOptions:
     min_sections: int = 20
     forced: int = 20
     trace: TraceOptions = field(default_factory=TraceOptions)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be evaluated."""
+        lowest = {"episodes": 1, "seed": 0, "min_sections": 1, "forced": 0}
+        for name, low in lowest.items():
+            if getattr(self, name) < low:
+                raise UsageError(f"{name} is {getattr(self, name)}: give at least {low}")
 
 
 def evaluate_tracing(
@@ -109,7 +122,9 @@ def evaluate_tracing(
     Raises
     ------
     TaskError
-        No neurite of the volume qualifies.
+        No neurite of the volume qualifies, or it has a single section.
+    VolumeUnreachableError
+        The volume could not be read in the middle of an episode.
     """
     options = options or EvaluationOptions()
     paths = draw_paths(labels, options)
@@ -162,6 +177,8 @@ def _run(task: NeuronTracing, policy: EvaluatedPolicy | Clicker) -> tuple[dict[s
         policy.watch(task.layout(), task.sections)
     tracer = Tracer.begin(task, policy)
     trace = tracer.run()
+    if trace.stopped == "unreachable":
+        raise VolumeUnreachableError(trace.problem)
     score = task.score(tracer.session.state)
     score["steps"] = trace.clicks
     score["stopped"] = trace.stopped

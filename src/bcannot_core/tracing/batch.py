@@ -1,15 +1,28 @@
 """Many traces: in this process, in several, or on a cluster."""
 
 import functools
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
+from pathlib import Path
 
+import numpy as np
+
+from bcannot_core.errors import UsageError, VolumeUnreachableError
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingWorld
 from bcannot_core.tracing.trace import Trace
-from bcannot_core.tracing.tracer import TraceOptions, Tracer, TracingPolicy, load_policy
-from bcannot_core.volumes import Volume, open_volume
+from bcannot_core.tracing.tracer import (
+    TraceOptions,
+    Tracer,
+    TracingPolicy,
+    check_depth,
+    load_policy,
+)
+from bcannot_core.volumes import Contrast, Volume, open_volume
 
 Start = tuple[float, float, float]
+
+_mine = threading.local()
 
 
 def trace_many(
@@ -25,11 +38,12 @@ def trace_many(
     Parameters
     ----------
     volume : Volume
-        Where. With an executor it is opened anew, by its address, in every process.
+        Where. With an executor it is opened anew, by its address, in every process; a process
+        that cannot reach it gives empty traces, ``unreachable``.
     starts : sequence of tuple
         Voxels (z, y, x).
     policy : Policy or str
-        The policy; its name or folder where an executor is given.
+        The policy; with an executor its name or folder, loaded anew in every worker.
     options : TraceOptions, optional
         Of all traces.
     executor : Executor, optional
@@ -38,37 +52,66 @@ def trace_many(
     Raises
     ------
     UsageError
-        A start point lies outside the volume; nothing is traced then.
+        A start point lies outside the volume, or a loaded policy came with an executor.
+    TaskError
+        The volume has a single section.
     """
     options = options or TraceOptions()
+    check_depth(volume)
     worlds = [TracingWorld(volume, start) for start in starts]
     if executor is None:
         acting = load_policy(policy)
         for i, world in enumerate(worlds):
             yield i, Tracer.begin(NeuronTracing(world, options.config()), acting).run()
         return
-    name = policy if isinstance(policy, str) else str(getattr(policy, "name", ""))
-    contrast = (volume.contrast.lo, volume.contrast.hi)
+    if not isinstance(policy, str):
+        raise UsageError("a loaded policy cannot be shared: give an executor its name or folder")
+    where = (volume.address, (volume.contrast.lo, volume.contrast.hi))
     futures = {
-        executor.submit(_trace_remote, volume.address, contrast, world.start_zyx, name, options): i
+        executor.submit(_trace_remote, *where, world.start_zyx, policy, options): i
         for i, world in enumerate(worlds)
     }
     for future in as_completed(futures):
-        yield futures[future], future.result()
+        i = futures[future]
+        try:
+            trace = future.result()
+        except VolumeUnreachableError as error:
+            trace = _untraced(volume, worlds[i], policy, str(error))
+        yield i, trace
+
+
+def _untraced(volume: Volume, world: TracingWorld, policy: str, problem: str) -> Trace:
+    """Return the trace of a worker that did not reach the volume."""
+    z, y, x = (int(c) for c in world.start_zyx)
+    return Trace(
+        np.empty((0, 3)),
+        np.empty(0, np.float32),
+        (z, y, x),
+        volume.voxel_nm,
+        volume=volume.address,
+        policy=Path(policy).name,
+        stopped="unreachable",
+        problem=problem,
+    )
 
 
 def _trace_remote(
     address: str, contrast: tuple[float, float], start: Start, policy: str, options: TraceOptions
 ) -> Trace:
-    volume, acting = _opened(address, contrast, policy)
-    return Tracer.begin(NeuronTracing(TracingWorld(volume, start), options.config()), acting).run()
+    """Trace in a worker; volume and policy are opened there once."""
+    world = TracingWorld(_opened(address, contrast), start)
+    return Tracer.begin(NeuronTracing(world, options.config()), _policy_of_thread(policy)).run()
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(
-    address: str, contrast: tuple[float, float], policy: str
-) -> tuple[Volume, TracingPolicy]:
-    """Open volume and policy once in each process."""
-    from bcannot_core.volumes import Contrast
+def _opened(address: str, contrast: tuple[float, float]) -> Volume:
+    """Open a volume once in each process."""
+    return open_volume(address, contrast=Contrast(*contrast))
 
-    return open_volume(address, contrast=Contrast(*contrast)), load_policy(policy)
+
+def _policy_of_thread(name: str) -> TracingPolicy:
+    """Load a policy once in each thread: it remembers its session."""
+    if getattr(_mine, "name", None) != name:
+        _mine.policy, _mine.name = load_policy(name), name
+    policy: TracingPolicy = _mine.policy
+    return policy

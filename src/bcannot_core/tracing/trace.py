@@ -65,10 +65,7 @@ class Trace:
         UsageError
             The trace has no nodes.
         """
-        if not len(self):
-            raise UsageError(
-                f"the trace from {self.start_zyx} has no nodes: there is nothing to save"
-            )
+        self._check_nodes()
         header = {"volume": self.volume, "policy": self.policy, "stopped": self.stopped}
         return Skeleton.from_voxels(self.nodes_zyx, self.voxel_nm, header=header)
 
@@ -94,11 +91,18 @@ class Trace:
         else:
             raise UsageError(f"{path} ends in neither .swc nor .csv")
 
+    def _check_nodes(self) -> None:
+        if not len(self):
+            raise UsageError(
+                f"the trace from {self.start_zyx} has no nodes: there is nothing to save"
+            )
+
     def _csv(self) -> str:
+        self._check_nodes()
         out = io.StringIO()
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(_COLUMNS)
         for node, sure in zip(self.nodes_zyx, self.confidence, strict=True):
             nm = node * np.array(self.voxel_nm)
-            rows.writerow([*(f"{v:g}" for v in (*node, *nm)), f"{sure:.4f}"])
+            rows.writerow([*(f"{v:.12g}" for v in (*node, *nm)), f"{sure:.4f}"])
         return out.getvalue()

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from bcannot_core.errors import TaskError, VolumeError
 from bcannot_core.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.tasks.section_picture import VolumeLike
+from bcannot_core.tasks.trace_state import Offset, TraceState
 from bcannot_core.tracing.trace import Stop, Trace
 from bcannot_core.volumes import Volume
 
@@ -75,7 +77,7 @@ class Tracer:
 
     session: Session
     policy: TracingPolicy
-    _sure: dict[int, float] = field(default_factory=dict)
+    _sure: dict[tuple[int, Offset], float] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, task: NeuronTracing, policy: TracingPolicy) -> "Tracer":
@@ -86,9 +88,7 @@ class Tracer:
         TaskError
             The volume has a single section.
         """
-        depth = task.world.volume.shape[0]
-        if depth < 2:
-            raise TaskError("the volume has one section: there is nothing to trace")
+        check_depth(task.world.volume)
         policy.reset()
         return cls(Session(task), policy)
 
@@ -121,16 +121,19 @@ class Tracer:
         frame = self.session.frame()
         outcome = self.session.apply(self.policy.act(frame), "policy")
         if outcome.action == "place":
-            self._sure[outcome.state_after.section] = self.policy.confidence
+            state: TraceState = outcome.state_after
+            node = state.nodes.get(state.section)
+            assert node is not None
+            self._sure[state.section, node] = self.policy.confidence
         return outcome.action != "none"
 
     def trace(self, stopped: Stop = "paused", problem: str = "") -> Trace:
         """Return the trace as it stands."""
         task: NeuronTracing = self.session.task  # type: ignore[assignment]
         volume = task.world.volume
-        nodes = task.nodes_zyx(self.session.state)
-        sections = [task.section_of(z) for z, _, _ in nodes]
-        sure = [self._sure.get(-1 if s is None else s, float("nan")) for s in sections]
+        state: TraceState = self.session.state
+        nodes = task.nodes_zyx(state)
+        sure = [self._sure.get(item, float("nan")) for item in state.nodes.items()]
         return Trace(
             np.array(nodes, dtype=np.float64).reshape(-1, 3),
             np.array(sure, dtype=np.float32),
@@ -185,6 +188,18 @@ def trace(
     options = TraceOptions(sections, nm_per_px, direction)
     task = NeuronTracing(TracingWorld(volume, start), options.config())
     return Tracer.begin(task, load_policy(policy)).run()
+
+
+def check_depth(volume: VolumeLike) -> None:
+    """See that a volume has sections to trace through.
+
+    Raises
+    ------
+    TaskError
+        It has a single one.
+    """
+    if volume.shape[0] < 2:
+        raise TaskError("the volume has one section: there is nothing to trace")
 
 
 def load_policy(policy: TracingPolicy | str) -> TracingPolicy:
