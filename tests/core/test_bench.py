@@ -91,6 +91,16 @@ def test_a_policy_that_slows_down_is_seen(clock: Clock) -> None:
     assert figures["step500_ms"] > figures["step10_ms"]
 
 
+def test_a_machine_that_slows_down_is_not_the_policys_fault(clock: Clock) -> None:
+    class Tired(SlowingPolicy):
+        def act(self, frame: np.ndarray) -> tuple[int, int]:
+            self.clock.now += 0.02 * self.clock.now
+            return super().act(frame)
+
+    figures = measure_latency(Tired(clock), lambda: ShortSession(clock), repeats=1)
+    assert figures["ratio_step500_step10"] < 1.0
+
+
 def test_the_history_goes_on_over_sessions(clock: Clock) -> None:
     policy = SlowingPolicy(clock)
     ShortSession.made = 0
