@@ -106,7 +106,7 @@ def _trace_remote(
 @functools.lru_cache(maxsize=2)
 def _opened(address: str, contrast: tuple[float, float]) -> Volume:
     """Open a volume once in each process."""
-    return open_volume(address, contrast=Contrast(*contrast))
+    return open_volume(address).with_contrast(Contrast(*contrast))
 
 
 def _policy_of_thread(name: str) -> TracingPolicy:
