@@ -266,9 +266,9 @@ def test_what_is_seen_in_mirror_images_is_turned_back():
     eye = make_eye()
     eye.net = Leaning()
     frame = np.full_like(make_frame(), 100)
-    frame[Y + SIZE // 2 - 7, X + SIZE // 2 + 3] = 250
+    frame[Y + SIZE // 2 - 2, X + SIZE // 2 + 3] = 250
     eye.look(frame)
-    assert eye.glimpse.peak() == (SIZE // 2 + 3, SIZE // 2 - 7)
+    assert eye.glimpse.peak() == (SIZE // 2 + 3, SIZE // 2 - 2)
 
 
 def make_eye():
@@ -354,3 +354,15 @@ def test_trusted_clicks_reach_the_eye_through_the_policy():
         policy.observe(make_frame(), (X + 160, Y + 100), trusted=policy is trusting)
     assert trusting._eye.glimpse.origin_xy == (144, 84)
     assert doubting._eye.glimpse.origin_xy == (112, 112)
+
+
+def test_the_first_click_stays_near_the_only_point_that_is_known():
+    eye = make_eye()
+    eye.net = Leaning()
+    frame = np.full_like(make_frame(), 100)
+    frame[Y + SIZE // 2 - 12, X + SIZE // 2 + 12] = 250
+    eye.look(frame)
+    x, y = eye.glimpse.peak()
+    assert abs(x - SIZE // 2) <= 4
+    assert abs(y - SIZE // 2) <= 4
+    assert np.exp(eye.glimpse.heat).sum() == pytest.approx(1, abs=1e-4)

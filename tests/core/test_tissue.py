@@ -217,3 +217,24 @@ def test_workers_make_the_same_stream_and_can_be_sent_elsewhere():
     finally:
         stream.close()
     stream.close()
+
+
+# -- endings -------------------------------------------------------------------------------------
+
+
+def test_endings_are_inside_the_block_and_are_reached_from_before():
+    block = make_small_block(make_labels())
+    assert {(z, int(block.label_of[s])) for z, s in block.endings} == {(11, 9)}
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        z, section = block.before_ending(rng)
+        assert block.label_of[section] == 9
+        assert block.sections[z][block.pixels(z, section)].tolist().count(section) > 0
+        assert 0 <= z <= 11
+
+
+def test_a_block_whose_neurites_all_go_on_has_no_endings():
+    labels = np.ones((24, 20, 20), np.int32)
+    block = make_small_block(labels)
+    assert block.endings == []
+    assert block.before_ending(np.random.default_rng(0)) is None

@@ -90,7 +90,9 @@ def save_checkpoint(
         tensors = {name: _stored(name, t, half=half) for name, t in net.state_dict().items()}
         shards = list(_shards(tensors))
         for i, shard in enumerate(shards):
-            save_file(shard, scratch / f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors")
+            path = scratch / f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors"
+            save_file(shard, path)
+            path.chmod(0o644)
         config = {
             "format": FORMAT,
             "version": VERSION,

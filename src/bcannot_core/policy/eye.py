@@ -25,6 +25,9 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
 """Axes of (inputs, y, x) along which a glance is mirrored."""
 
 
+_NEAR_PX = 2.0
+
+
 @dataclass(frozen=True)
 class Sight:
     """What is passed on of one frame.
@@ -114,6 +117,8 @@ class Eye:
         for look in range(SETTLE_LOOKS):
             inputs, origin = glance_inputs([view, view] if look else [view], focus, self.config)
             view.glimpse = self._glimpse(inputs, origin)
+        if view.glimpse is not None:
+            view.glimpse.heat = near(view.glimpse, focus)
 
     def _glimpse(self, inputs: NDArray[np.float32], origin: tuple[int, int]) -> Glimpse:
         """Look at a glance and its mirror images at once, and take the mean of what is seen."""
@@ -141,3 +146,14 @@ class Eye:
             float(torch.sigmoid(mean.present)[0]),
             mean.features[0].float().cpu().numpy(),
         )
+
+
+def near(glimpse: Glimpse, focus: Point) -> NDArray[np.float32]:
+    """Return the heat of a glimpse, drawn to the only point that is known of the object."""
+    x, y = focus[0] - glimpse.origin_xy[0], focus[1] - glimpse.origin_xy[1]
+    rows, columns = np.ogrid[: glimpse.heat.shape[0], : glimpse.heat.shape[1]]
+    heat = glimpse.heat - ((rows - y) ** 2 + (columns - x) ** 2) / np.float32(2 * _NEAR_PX**2)
+    best = heat.max()
+    total = np.log(np.exp(heat - best).sum()) + best
+    drawn: NDArray[np.float32] = (heat - total).astype(np.float32)
+    return drawn

@@ -17,7 +17,8 @@ from bcannot_core.training.recipe import GlanceRecipe
 from bcannot_core.training.tissue import Block, Tissue
 
 CLICK_SIGMA = 2.0
-GUIDED_UPDATES = 2000
+ABSENT_WEIGHT = 3.0
+_FIRST_BLOCKS = 3
 GUIDED_LEAST = 0.1
 
 Progress = Callable[[dict[str, Any]], None]
@@ -41,7 +42,10 @@ def glance_losses(output: GlanceOutput, targets: Sequence[Target]) -> dict[str, 
         "mask": 4 * (cross * weight).mean(),
         "overlap": (overlap * present).mean(),
         "click": 0.25 * (spread * known).sum() / known.sum().clamp(min=1),
-        "present": 0.3 * F.binary_cross_entropy_with_logits(output.present, present),
+        "present": 0.3
+        * F.binary_cross_entropy_with_logits(
+            output.present, present, weight=1 + (ABSENT_WEIGHT - 1) * (1 - present)
+        ),
     }
     return {**losses, "total": torch.stack(list(losses.values())).sum()}
 
@@ -90,7 +94,7 @@ class GlanceStage:
         self._blocks = BlockStream(tissues, seed, recipe.augmentation, workers)
         seeds = np.random.SeedSequence((seed, 1)).spawn(recipe.lanes + 1)
         self._rng = np.random.default_rng(seeds[-1])
-        self._lanes = [Lane(net.config, np.random.default_rng(s)) for s in seeds[:-1]]
+        self._lanes = [Lane(net.config, np.random.default_rng(s), recipe.ends) for s in seeds[:-1]]
         self._pool: list[tuple[int, Block]] = []
         self._made = 0
 
@@ -117,12 +121,13 @@ class GlanceStage:
         self._blocks.close()
 
     def _fill(self) -> None:
-        first = not self._pool
-        while len(self._pool) < min(self.recipe.pool, 3 if first else self.recipe.pool):
+        """Take the first blocks and start the lanes; the pool grows to its size later."""
+        if self._pool:
+            return
+        for _ in range(min(self.recipe.pool, _FIRST_BLOCKS)):
             self._take_block()
-        if first:
-            for lane in self._lanes:
-                self._restart(lane)
+        for lane in self._lanes:
+            self._restart(lane)
 
     def _take_block(self) -> None:
         """Take the next block of the stream into the pool, in place of the oldest."""
@@ -159,7 +164,7 @@ class GlanceStage:
             best = click_log_prob(output).flatten(1).argmax(1).cpu().numpy()
             belief = torch.sigmoid(output.belief).cpu().numpy()
         hits = []
-        guided = max(GUIDED_LEAST, 1 - self.update / GUIDED_UPDATES)
+        guided = max(GUIDED_LEAST, 1 - self.update / max(1, self.recipe.guided))
         for i, (lane, target) in enumerate(zip(self._lanes, targets, strict=True)):
             y, x = divmod(int(best[i]), self.net.config.size)
             if target.present:

@@ -66,10 +66,12 @@ class Lane:
         Size of the glance.
     rng : numpy.random.Generator
         Draws start points, careless clicks and lengths.
+    ends : float
+        Share of lanes that begin shortly before their neurite ends.
     """
 
-    def __init__(self, config: GlanceConfig, rng: np.random.Generator) -> None:
-        self.config = config
+    def __init__(self, config: GlanceConfig, rng: np.random.Generator, ends: float = 0.0) -> None:
+        self.config, self.ends = config, ends
         self.rng = rng
         self.block_id = -1
 
@@ -78,7 +80,8 @@ class Lane:
         rng = self.rng
         self.block, self.block_id = block, block_id
         starts = block.starts[block.neurites[rng.integers(len(block.neurites))]]
-        self.z, self.section = starts[rng.integers(len(starts))]
+        ending = block.before_ending(rng) if rng.random() < self.ends else None
+        self.z, self.section = ending or starts[rng.integers(len(starts))]
         self.tracked = {self.section}
         self.focus = block.reference(self.z, self.section, None)
         if rng.random() < _OFF_CENTRE:
@@ -86,7 +89,7 @@ class Lane:
         self.past: list[_Past] = []
         self.missed = self.age = 0
         self.settling = SETTLE_LOOKS - 1
-        longest = _LONGEST // 5 if rng.random() < _BRIEF else _LONGEST
+        longest = _LONGEST // 5 if ending is None and rng.random() < _BRIEF else _LONGEST
         self.lasts = int(rng.integers(_SHORTEST, longest))
 
     def _towards_border(self, point: Yx) -> Yx:

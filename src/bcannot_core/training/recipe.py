@@ -53,12 +53,18 @@ class GlanceRecipe:
         Blocks in use.
     refresh : int
         Updates after which one block is replaced.
+    guided : int
+        Updates during which the truth takes the network's place, less and less often.
+    ends : float
+        Share of neurites that are followed from shortly before they end.
     """
 
     updates: int = 20_000
     lanes: int = 32
     pool: int = 14
     refresh: int = 8
+    guided: int = 2_000
+    ends: float = 0.0
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -99,6 +99,7 @@ class Block:
         self._boxes = [ndimage.find_objects(plane) for plane in self.sections]
         self._candidates: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
         self.starts = self._starts()
+        self.endings = self._endings()
         self.neurites = sorted(self.starts)
 
     def _starts(self) -> dict[int, list[tuple[int, int]]]:
@@ -108,6 +109,43 @@ class Block:
                 if section and self.area_of[section] >= MIN_AREA_PX:
                     starts.setdefault(int(self.label_of[section]), []).append((z, int(section)))
         return starts
+
+    def _endings(self) -> list[tuple[int, int]]:
+        """Return the cross-sections at which neurites end inside the block."""
+        depth, height, width = self.grey.shape
+        found = []
+        for z in range(_LEAST_DEPTH // 2, depth - 1):
+            for i, window in enumerate(self._boxes[z]):
+                if window is None or i + 1 in self.followers:
+                    continue
+                rows, columns = window
+                inside = rows.start > 0 and rows.stop < height
+                if inside and columns.start > 0 and columns.stop < width:
+                    found.append((z, i + 1))
+        return found
+
+    def before_ending(self, rng: np.random.Generator) -> tuple[int, int] | None:
+        """Return a cross-section some way before an ending drawn at random, where there is one."""
+        if not self.endings:
+            return None
+        z, section = self.endings[rng.integers(len(self.endings))]
+        start = None
+        for _ in range(int(rng.integers(2, _LEAST_DEPTH + 2))):
+            if self.area_of[section] >= MIN_AREA_PX:
+                start = z, section
+            before = self._largest_before(z, section)
+            if before is None:
+                break
+            z, section = z - 1, before
+        return start
+
+    def _largest_before(self, z: int, section: int) -> int | None:
+        """Return the cross-section of the same neurite that a cross-section overlaps most."""
+        if z == 0:
+            return None
+        under = self.sections[z - 1][self.pixels(z, section)]
+        under = under[self.label_of[under] == self.label_of[section]]
+        return int(np.bincount(under).argmax()) if under.size and under.any() else None
 
     def pixels(self, z: int, section: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return rows and columns of a cross-section."""
