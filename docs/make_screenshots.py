@@ -51,7 +51,7 @@ def main() -> None:
     widget.view.heatmap.setChecked(True)
     press(widget.view.start)
     wait(lambda: has_traced(widget, 12) or not running(widget))
-    take(viewer, "trace-neuron.png")
+    take(viewer, "trace-neuron.png", rest=0.0)
     wait(lambda: not running(widget))
     take(viewer, "trace-done.png")
     widget.view.heatmap.setChecked(False)
@@ -124,9 +124,9 @@ def settle(seconds: float) -> None:
         time.sleep(0.005)
 
 
-def take(viewer: napari.Viewer, name: str) -> None:
-    """Write a picture of the whole window."""
-    settle(0.1)
+def take(viewer: napari.Viewer, name: str, rest: float = 0.1) -> None:
+    """Write a picture of the whole window, after a rest; at once while a policy is at work."""
+    settle(rest)
     IMAGES.mkdir(exist_ok=True)
     iio.imwrite(IMAGES / name, viewer.window.screenshot(canvas_only=False, flash=False))
 
