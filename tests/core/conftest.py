@@ -1,5 +1,6 @@
 """Fixtures of the core's tests."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +105,11 @@ def centre_policy(monkeypatch: pytest.MonkeyPatch, random_policy: Path) -> Path:
         "bcannot_core.policy.policy.Policy.load", lambda *_args, **_options: CentrePolicy(10)
     )
     return random_policy
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Keep torch at one thread: sums over several differ in their last bits."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
