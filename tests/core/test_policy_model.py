@@ -45,7 +45,7 @@ def make_inputs(steps, n=1, seed=1):
         return torch.rand(n, steps, *shape, generator=generator)
 
     # 70 // 4 rows and 90 // 4 columns of the coarse frame
-    return StepInputs(rand(3, 17, 22), rand(3, 16, 16), rand(8), rand(SUMMARY), rand(2))
+    return StepInputs(rand(3, 17, 22), rand(3, 16, 16), rand(SUMMARY), rand(2))
 
 
 def changed(inputs, step, name, by=0.5):
@@ -85,20 +85,20 @@ def test_the_mask_is_block_causal(steps, per_step, context):
 
 def test_every_part_of_a_step_counts_for_it_but_its_own_click():
     net, inputs = make_net(layers=1), make_inputs(5)
-    for name in ("coarse", "patch", "features", "summary"):
+    for name in ("coarse", "patch", "summary"):
         assert moved(net, inputs, changed(inputs, 1, name))[0] == 1, name
     assert moved(net, inputs, changed(inputs, 1, "clicks"))[0] == 2
 
 
 def test_one_layer_looks_back_on_the_context_and_no_further():
     net, inputs = make_net(context=3, layers=1), make_inputs(7)
-    assert moved(net, inputs, changed(inputs, 1, "features")) == [1, 2, 3]
+    assert moved(net, inputs, changed(inputs, 1, "summary")) == [1, 2, 3]
     assert moved(net, inputs, changed(inputs, 1, "clicks")) == [2, 3]
 
 
 def test_the_context_widens_with_the_layers_but_never_to_the_future():
     net, inputs = make_net(context=3, layers=2), make_inputs(8)
-    assert moved(net, inputs, changed(inputs, 2, "features")) == [2, 3, 4, 5, 6]
+    assert moved(net, inputs, changed(inputs, 2, "summary")) == [2, 3, 4, 5, 6]
 
 
 # -- time ----------------------------------------------------------------------------------------

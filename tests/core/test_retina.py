@@ -337,7 +337,9 @@ def test_the_summary_tells_of_the_glimpse_and_the_click():
     retina.views[0].glimpse = make_glimpse(p10_10=0.5, p13_14=0.25)
     arrived = retina.summary(arrived=True)
     assert arrived.shape == (SUMMARY,)
-    assert arrived.tolist() == pytest.approx([1, 0, 0.5, 0, 0, 0.5, 7.5 / 1024, 0.8, 1, 0.5])
+    assert arrived.tolist() == pytest.approx(
+        [1, 0, 0.5, 0, 0, 0.5, 7.5 / 1024, np.log(4) / 4, 1, 0.5]
+    )
     retina.views[0].click = (113, 114)
     clicked = retina.summary(arrived=False)
     assert clicked[:6].tolist() == pytest.approx([0, 1, 0.25, np.log(0.5) / 10, 5 / 16, 0.5])

@@ -71,8 +71,7 @@ def test_a_rendered_episode_is_what_a_watching_policy_sees(episodes):
         sight = policy._eye.look(frame)
         assert (rendered.coarse[t] == sight.coarse).all()
         assert (rendered.patch[t] == sight.patch).all()
-        assert rendered.features[t] == pytest.approx(sight.features, rel=0.02, abs=0.02)
-        assert rendered.summary[t] == pytest.approx(sight.summary, rel=0.05, abs=0.05)
+        assert (rendered.summary[t] == sight.summary).all()
         policy._eye.click((click.x, click.y))
 
 
@@ -98,7 +97,6 @@ def test_workers_render_the_same(episodes, tmp_path):
     there = list(render_all(episodes, policy.net, 2))
     for a, b in zip(here, there, strict=True):
         assert a.actions == b.actions
-        assert (a.features == b.features).all()
         assert (a.summary == b.summary).all()
 
 

@@ -38,15 +38,12 @@ class Sight:
         The frame at reduced resolution.
     patch : uint8 (p, p, 3)
         The surroundings of the last click in full colour.
-    features : float32 (c,)
-        The glimpse's pooled features.
     summary : float32 (s,)
         Plain figures about the glimpse and the last click.
     """
 
     coarse: Frame
     patch: Frame
-    features: NDArray[np.float32]
     summary: NDArray[np.float32]
 
 
@@ -85,12 +82,9 @@ class Eye:
             else:
                 inputs, origin = retina.glance()
                 retina.views[0].glimpse = self._glimpse(inputs, origin)
-        glimpse = retina.views[0].glimpse
-        width = self.config.glance.channels[2]
         return Sight(
             coarse=coarse_frame(frame, self.config.coarse),
             patch=retina.patch(frame),
-            features=glimpse.features if glimpse else np.zeros(width, dtype=np.float32),
             summary=retina.summary(arrived=arrived),
         )
 

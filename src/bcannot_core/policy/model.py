@@ -27,13 +27,12 @@ _HARMONICS = 8
 class StepInputs(NamedTuple):
     """What the network sees of (n, t) steps.
 
-    ``coarse`` (n, t, 3, h, w) and ``patch`` (n, t, 3, p, p) in 0…1, ``features`` (n, t, c) and
+    ``coarse`` (n, t, 3, h, w) and ``patch`` (n, t, 3, p, p) in 0…1,
     ``summary`` (n, t, s) of the glimpse, ``clicks`` (n, t, 2) in 0…1 of the frame's size.
     """
 
     coarse: Tensor
     patch: Tensor
-    features: Tensor
     summary: Tensor
     clicks: Tensor
 
@@ -191,8 +190,6 @@ class StepTransformer(nn.Module):
             nn.Flatten(),
             nn.Linear(32 * (config.patch // 8) ** 2, width),
         )
-        features = config.glance.channels[2]
-        self.features = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.summary = nn.Sequential(nn.Linear(SUMMARY, width), nn.GELU(), nn.Linear(width, width))
         self.click = nn.Linear(4 * _HARMONICS, width)
         self.kinds = nn.Parameter(torch.randn(4, width) * 0.02)
@@ -211,8 +208,7 @@ class StepTransformer(nn.Module):
         n, t = inputs.coarse.shape[:2]
         frame, cells = self.frame(inputs.coarse.flatten(0, 1))
         patch = self.patch(inputs.patch.flatten(0, 1)) + self.kinds[1]
-        glimpse = self.features(inputs.features) + self.summary(inputs.summary)
-        glimpse = glimpse.flatten(0, 1)
+        glimpse = self.summary(inputs.summary).flatten(0, 1)
         cls = (self.kinds[0] + glimpse + patch)[:, None]
         block = torch.cat((cls, frame, patch[:, None], (glimpse + self.kinds[2])[:, None]), dim=1)
         clicks = self.embed_clicks(inputs.clicks)

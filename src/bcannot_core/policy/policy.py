@@ -203,7 +203,6 @@ class Policy:
         return StepInputs(
             coarse=self._picture(sight.coarse),
             patch=self._picture(sight.patch),
-            features=self._tensor(sight.features),
             summary=self._tensor(sight.summary),
             clicks=torch.zeros(1, 1, 2, device=self.device),
         )

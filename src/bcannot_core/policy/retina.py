@@ -212,7 +212,7 @@ class Retina:
                 min(distance, 64.0) / 16,
                 glimpse.at(glimpse.belief, peak, 0.0),
                 float(glimpse.belief.mean()) * 10,
-                glimpse.present,
+                _logit(glimpse.present) / 4,
                 len(self.views) == 1,
                 float(glimpse.belief.max()),
             ],
@@ -270,6 +270,12 @@ def coarse_frame(frame: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     for i in range(factor):
         total += rows[:, i::factor]
     return (total // (factor * factor)).astype(np.uint8)
+
+
+def _logit(probability: float) -> float:
+    """Return log odds, at most 8 either way: what is nearly certain still differs."""
+    bounded = min(max(probability, 1e-9), 1 - 1e-9)
+    return float(np.clip(np.log(bounded / (1 - bounded)), -8, 8))
 
 
 def _disputed(view: View) -> bool:

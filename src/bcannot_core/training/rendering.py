@@ -29,7 +29,7 @@ class RenderedEpisode:
     ----------
     coarse, patch : uint8 (t, h, w, 3)
         Pictures.
-    features, summary : float16, float32 (t, n)
+    summary : float32 (t, n)
         The glimpses.
     clicks : int32 (t, 2)
         (x, y) in frame pixels.
@@ -45,7 +45,6 @@ class RenderedEpisode:
 
     coarse: NDArray[np.uint8]
     patch: NDArray[np.uint8]
-    features: NDArray[np.float16]
     summary: NDArray[np.float32]
     clicks: NDArray[np.int32]
     rects: NDArray[np.int32]
@@ -77,7 +76,6 @@ def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEp
     return RenderedEpisode(
         np.stack([s.coarse for s in sights]),
         np.stack([s.patch for s in sights]),
-        np.stack([s.features for s in sights]).astype(np.float16),
         np.stack([s.summary for s in sights]),
         np.array(clicks, dtype=np.int32),
         np.array(rects, dtype=np.int32),

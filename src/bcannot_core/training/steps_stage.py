@@ -115,7 +115,6 @@ class StepsStage:
         return StepInputs(
             coarse=stacked("coarse").permute(0, 1, 4, 2, 3).float() / 255,
             patch=stacked("patch").permute(0, 1, 4, 2, 3).float() / 255,
-            features=stacked("features").float(),
             summary=stacked("summary"),
             clicks=stacked("clicks") / torch.from_numpy(size).to(self.device),
         )
