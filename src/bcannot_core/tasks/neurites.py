@@ -17,7 +17,7 @@ from bcannot_core.errors import TaskError
 
 MIN_AREA_PX = 12
 _EIGHT = np.ones((3, 3), dtype=bool)
-_MARGIN = 48
+_MARGIN = 16
 _INSIDE = 0.5
 
 
