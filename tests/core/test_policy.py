@@ -11,6 +11,8 @@ from bcannot_core.policy.eye import Eye
 from bcannot_core.policy.glance import GlanceOutput
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import Policy, choose_device
+from bcannot_core.screen import build_layout
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
 torch.set_num_threads(1)
 
@@ -366,3 +368,11 @@ def test_the_first_click_stays_near_the_only_point_that_is_known():
     assert abs(x - SIZE // 2) <= 4
     assert abs(y - SIZE // 2) <= 4
     assert np.exp(eye.glimpse.heat).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_policy_is_made_for_the_screen_of_the_task():
+    layout = build_layout(NeuronTracing.buttons)
+    config = PolicyConfig()
+    assert config.frame_wh == layout.size_wh
+    canvas = layout.canvas
+    assert config.canvas_xywh == (canvas.x, canvas.y, canvas.w, canvas.h)

@@ -56,7 +56,9 @@ def _recipe(folder: Path, seed: int, rate: float, updates: tuple[int, int]) -> "
     from bcannot_core.training.recipe import TrainRecipe
 
     config = read_config(folder)
-    base = TrainRecipe.from_json(config.get("training", {}).get("recipe", {}))
+    training = config.get("training")
+    made_by = training.get("recipe", {}) if isinstance(training, dict) else {}
+    base = TrainRecipe.from_json(made_by)
     glance, steps = base.glance, base.steps
     return replace(
         base,

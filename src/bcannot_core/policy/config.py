@@ -54,7 +54,7 @@ class PolicyConfig:
     """
 
     frame_wh: tuple[int, int] = (426, 436)
-    canvas_xywh: tuple[int, int, int, int] = (12, 12, 256, 256)
+    canvas_xywh: tuple[int, int, int, int] = (16, 73, 256, 256)
     coarse: int = 4
     patch: int = 32
     width: int = 128
