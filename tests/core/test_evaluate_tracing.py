@@ -8,7 +8,12 @@ import pytest
 
 from bcannot_core.annotators import make_annotator
 from bcannot_core.errors import TaskError, UsageError, VolumeUnreachableError
-from bcannot_core.evaluation.tracing import EvaluationOptions, draw_paths, evaluate_tracing
+from bcannot_core.evaluation.tracing import (
+    EvaluationOptions,
+    _interval,
+    draw_paths,
+    evaluate_tracing,
+)
 from bcannot_core.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingWorld
 from bcannot_core.tracing import TraceOptions
@@ -109,6 +114,18 @@ def evaluate(labels: np.ndarray, options: EvaluationOptions, policy: Any = Oracl
     return evaluate_tracing(acting, em, ids, options), acting
 
 
+def test_traces_of_one_neurite_do_not_count_as_independent() -> None:
+    scores = [
+        {"label": label, "skeleton_accuracy": accuracy, "coverage": 1.0}
+        for label, accuracy in ((1, 1.0), (2, 0.0))
+        for _ in range(30)
+    ]
+    assert _interval(scores, seed=0) == [0.0, 1.0]
+    apart = [{**score, "label": i} for i, score in enumerate(scores)]
+    low, high = _interval(apart, seed=0)
+    assert 0.3 < low < 0.45 < 0.55 < high < 0.7
+
+
 # ----------------------------------------------------------------------------- the oracle
 
 
@@ -122,6 +139,7 @@ def test_the_oracle_is_perfect_and_all_keys_are_there() -> None:
     assert (report["episodes"], report["mistakes"], report["undos"]) == (3, 0, 0)
     assert report["product_interval_95"] == [1.0, 1.0]
     assert report["steps_mean"] == 24
+    assert (report["neurites"], report["sections_mean"]) == (1, 12)
     assert report["ms_per_action"] > 0
     assert report["forced_mistakes"]["undo_rate"] == 1.0
     for name in ("baseline:centre", "baseline:stay"):

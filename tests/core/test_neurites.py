@@ -206,7 +206,8 @@ def test_neurites_are_drawn_uniformly_whatever_their_calibre():
     paths = islice(sample_neurites(Labels(make_forest()), np.random.default_rng(0)), 60)
     drawn = [path.label for path in paths]
     assert set(drawn) == {1, 2}, "4 ends too soon"
-    assert 18 < drawn.count(2) < 42
+    assert drawn.count(2) == 30, "they take turns"
+    assert drawn[::2] != [1] * 30, "in an order drawn anew"
 
 
 def test_those_that_go_on_to_the_border_count_and_starts_leave_room():
@@ -218,6 +219,14 @@ def test_those_that_go_on_to_the_border_count_and_starts_leave_room():
     assert all(len(path) == 12 for path in paths if path.label != 4)
     assert all(path.z0 + 12 <= 30 for path in paths)
     assert all(path.sections[0].mask.sum() >= 12 for path in paths)
+
+
+def test_without_room_for_all_sections_a_start_leaves_room_for_the_least():
+    labels = Labels(make_forest())
+    drawn = sample_neurites(labels, np.random.default_rng(1), sections=99, min_sections=20)
+    paths = list(islice(drawn, 40))
+    assert all(len(path) >= 20 for path in paths)
+    assert len({path.z0 for path in paths}) > 5, "not from the first section alone"
 
 
 def test_drawing_backwards_leaves_room_too():

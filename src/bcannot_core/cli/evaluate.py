@@ -137,6 +137,7 @@ def _closed_loop(
     table(("", *SHOWN.values()), rows)
     low, high = report["product_interval_95"]
     say(f"product   {figure(report['product'])}, 95 % interval {figure(low)} to {figure(high)}")
+    say(f"drawn     {report['neurites']} neurites, {report['sections_mean']} sections on average")
     if "forced_mistakes" in report:
         undone = report["forced_mistakes"]
         say(f"undone    {undone['undo_rate']:.0%} of {undone['episodes']} forced mistakes")

@@ -115,7 +115,7 @@ def evaluate_tracing(
     -------
     dict
         Means over episodes: the keys of the contract, ``product`` (accuracy × coverage) with a
-        bootstrapped 95 % interval, ``baseline:centre`` and ``baseline:stay``, and a list
+        bootstrapped 95 % interval over the ``neurites``, their ``sections_mean``, ``baseline:centre`` and ``baseline:stay``, and a list
         ``per_episode``. ``mistakes`` is the share of placements off target, undone ones included;
         ``undos`` the mean number in an episode.
 
@@ -135,12 +135,14 @@ def evaluate_tracing(
         score, trace = _run(task, policy)
         seconds += time.perf_counter() - begun
         clicks += trace.clicks
-        scores.append(score)
+        scores.append({**score, "label": path.label})
         if progress is not None:
             progress(i + 1, len(paths))
     report = _summary(scores)
     report["ms_per_action"] = round(1e3 * seconds / max(1, clicks), 3)
     report["product_interval_95"] = _interval(scores, options.seed)
+    report["neurites"] = len({path.label for path in paths})
+    report["sections_mean"] = round(float(np.mean([len(path) for path in paths])), 1)
     for name, baseline in BASELINES.items():
         rows = [_run(_task(volume, labels, path, options), baseline())[0] for path in paths]
         report[name] = _summary(rows)
@@ -203,10 +205,18 @@ def _summary(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _interval(scores: Sequence[dict[str, Any]], seed: int) -> list[float]:
-    """Return the bootstrapped 95 % interval of accuracy × coverage."""
+    """Return the bootstrapped 95 % interval of accuracy × coverage.
+
+    Neurites are drawn with all their traces: two traces of one are not independent.
+    """
     rng = np.random.default_rng(seed)
     accuracy = np.array([s["skeleton_accuracy"] for s in scores])
     coverage = np.array([s["coverage"] for s in scores])
-    drawn = rng.integers(len(scores), size=(_RESAMPLES, len(scores)))
-    products = accuracy[drawn].mean(1) * coverage[drawn].mean(1)
+    _, group = np.unique([s["label"] for s in scores], return_inverse=True)
+    groups = [np.flatnonzero(group == i) for i in range(group.max() + 1)]
+    products = []
+    for _ in range(_RESAMPLES):
+        drawn = rng.integers(len(groups), size=len(groups))
+        chosen = np.concatenate([groups[i] for i in drawn])
+        products.append(accuracy[chosen].mean() * coverage[chosen].mean())
     return [round(float(q), 4) for q in np.quantile(products, (0.025, 0.975))]

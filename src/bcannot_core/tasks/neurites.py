@@ -19,6 +19,7 @@ MIN_AREA_PX = 12
 _EIGHT = np.ones((3, 3), dtype=bool)
 _MARGIN = 16
 _INSIDE = 0.5
+_TRIES = 12
 
 
 class LabelSource(Protocol):
@@ -234,10 +235,12 @@ def sample_neurites(
 ) -> Iterator[NeuritePath]:
     """Yield paths of neurites drawn uniformly, for ever.
 
-    A neurite is drawn first, then a section in which it counts (a cross-section of at least 12
-    voxels), such that it continues for ``min_sections`` sections or to the volume's border.
-    Starts that leave room for all ``sections`` in the volume are preferred. Give ``candidates``,
-    made by :func:`start_candidates`, where they are known: finding them reads the whole volume.
+    The neurites take turns in an order drawn anew for every round, so that none comes twice
+    before all others that qualify. For each a section is drawn in which it counts (a
+    cross-section of at least 12 voxels), such that it continues for ``min_sections`` sections or
+    to the volume's border. Starts that leave room for all ``sections`` in the volume are
+    preferred, then those that leave room for ``min_sections``. Give ``candidates``, made by
+    :func:`start_candidates`, where they are known: finding them reads the whole volume.
 
     Raises
     ------
@@ -247,19 +250,31 @@ def sample_neurites(
     if candidates is None:
         candidates = start_candidates(labels)
     names = np.array(sorted(candidates), dtype=np.int64)
-    failures = 0
+    limits = (min_sections, sections, direction)
     while True:
-        if names.size == 0 or failures > 50 * names.size + 1000:
+        found = 0
+        for label in rng.permutation(names).tolist():
+            path = _first_path(labels, label, candidates[label], rng, limits)
+            if path is not None:
+                found += 1
+                yield path
+        if not found:
             raise TaskError(f"no neurite continues for {min_sections} sections: lower the minimum")
-        label = int(names[rng.integers(names.size)])
-        path = _path_from(
-            labels, label, candidates[label], rng, (min_sections, sections, direction)
-        )
-        if path is None:
-            failures += 1
-            continue
-        failures = 0
-        yield path
+
+
+def _first_path(
+    labels: LabelSource,
+    label: int,
+    zs: NDArray[np.int64],
+    rng: np.random.Generator,
+    limits: tuple[int, int, int],
+) -> NeuritePath | None:
+    """Return the first path of a neurite that qualifies, None where several tries find none."""
+    for _ in range(_TRIES):
+        path = _path_from(labels, label, zs, rng, limits)
+        if path is not None:
+            return path
+    return None
 
 
 def _path_from(
@@ -271,8 +286,11 @@ def _path_from(
 ) -> NeuritePath | None:
     min_sections, sections, direction = limits
     depth, height, width = labels.shape
-    room = zs <= depth - sections if direction > 0 else zs >= sections - 1
-    zs = zs[room] if room.any() else zs
+    left = depth - zs if direction > 0 else zs + 1
+    for wanted in (sections, min_sections):
+        if (left >= wanted).any():
+            zs = zs[left >= wanted]
+            break
     z = int(zs[rng.integers(zs.size)])
     plane = labels.read(z, z + 1, 0, height, 0, width)[0] == label
     components, count = ndimage.label(plane, structure=_EIGHT)
