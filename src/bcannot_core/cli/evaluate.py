@@ -145,9 +145,7 @@ def _closed_loop(
     return report
 
 
-def _teacher_forced(
-    acting: "Policy", sessions: "Iterator[Episode]", count: int
-) -> dict[str, Any]:
+def _teacher_forced(acting: "Policy", sessions: "Iterator[Episode]", count: int) -> dict[str, Any]:
     from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
 
     with progress("replaying", count) as advance:

@@ -74,9 +74,7 @@ def measure_render(
     }
 
 
-def _episode(
-    env: Environment, new_annotator: Callable[[int], Annotator], seed: int
-) -> list[float]:
+def _episode(env: Environment, new_annotator: Callable[[int], Annotator], seed: int) -> list[float]:
     """Run one episode; return the duration of each step in seconds."""
     env.reset(seed=seed)
     annotator = new_annotator(seed)

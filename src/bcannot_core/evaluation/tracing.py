@@ -115,9 +115,10 @@ def evaluate_tracing(
     -------
     dict
         Means over episodes: the keys of the contract, ``product`` (accuracy × coverage) with a
-        bootstrapped 95 % interval over the ``neurites``, their ``sections_mean``, ``baseline:centre`` and ``baseline:stay``, and a list
-        ``per_episode``. ``mistakes`` is the share of placements off target, undone ones included;
-        ``undos`` the mean number in an episode.
+        bootstrapped 95 % interval over the ``neurites``, their ``sections_mean``,
+        ``baseline:centre`` and ``baseline:stay``, and a list ``per_episode``. ``mistakes`` is the
+        share of placements off target, undone ones included; ``undos`` the mean number in an
+        episode.
 
     Raises
     ------
