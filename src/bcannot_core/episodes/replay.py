@@ -78,6 +78,11 @@ class Replay:
                 frame = frame.copy()
             yield Step(frame, click, self._apply(click))
 
+    def finish(self) -> None:
+        """Replay what is left without drawing anything."""
+        for click in self.episode.clicks[len(self.session.clicks) :]:
+            self._apply(click)
+
     def _apply(self, click: ClickToken) -> Outcome:
         index = len(self.session.clicks)
         try:
