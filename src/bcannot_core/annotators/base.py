@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from bcannot_core.annotators.behaviour import Behaviour, Flag, Hand, named_behaviour
+from bcannot_core.annotators.behaviour import BEHAVIOURS, Behaviour, Hand, named_behaviour
+from bcannot_core.annotators.labels import Flag
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.session.clicks import Outcome
 from bcannot_core.session.session import Session
@@ -34,19 +35,21 @@ class Annotator(ABC):
 
     Attributes
     ----------
-    flags : Flag
-        What the annotator knows of the last click of :meth:`act`.
+    flags : int
+        What the annotator knows of the last click of :meth:`act`: see :mod:`.labels`.
     ms : int
         The time that a person would have taken for it.
     action : str
         The action that it is meant to be.
     """
 
+    default_behaviour: ClassVar[Behaviour] = BEHAVIOURS["default"]
+
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         self.session = session
         self.behaviour = behaviour
         self.hand = Hand(rng, behaviour)
-        self.flags = Flag.NONE
+        self.flags: int = Flag.NONE
         self.ms = 0
         self.action = "none"
 
@@ -94,7 +97,8 @@ def make_annotator(
     seed : int, SeedSequence or Generator
         Of its randomness.
     behaviour : Behaviour or str
-        Mistakes and habits, or the name of a set of them; ``"flawless"`` is the oracle.
+        Mistakes and habits, or the name of a set of them; ``"default"`` is the task's own,
+        ``"flawless"`` the oracle.
 
     Raises
     ------
@@ -111,8 +115,13 @@ def make_annotator(
         raise UsageError(
             f"a {kind} has no session: give a Session, or an environment after reset()"
         )
-    habits = named_behaviour(behaviour) if isinstance(behaviour, str) else behaviour
-    return _annotator_class(session.task.id)(session, np.random.default_rng(seed), habits)
+    annotator = _annotator_class(session.task.id)
+    if not isinstance(behaviour, str):
+        habits = behaviour
+    else:
+        default = behaviour == "default"
+        habits = annotator.default_behaviour if default else named_behaviour(behaviour)
+    return annotator(session, np.random.default_rng(seed), habits)
 
 
 @cache

@@ -11,10 +11,21 @@ Aim = str | tuple[int, int]
 
 
 class Action(NamedTuple):
-    """What a click asks for, after hit testing."""
+    """What a click asks for, after hit testing.
+
+    Attributes
+    ----------
+    name : str
+        As in ``info["action"]``.
+    canvas_xy : tuple of int or None
+        Canvas pixel (x, y), None for a button.
+    target : str
+        Id of the button where several do what the name says; empty otherwise.
+    """
 
     name: str
     canvas_xy: tuple[int, int] | None = None
+    target: str = ""
 
 
 NONE = Action("none")

@@ -1,18 +1,54 @@
 """The base of all tasks: rules as pure functions of immutable states."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from dataclasses import fields
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from bcannot_core.coords import CanvasView
-from bcannot_core.errors import TaskError
-from bcannot_core.screen import ButtonSpec, Content, Hit, Layout, Variant, build_layout
+from bcannot_core.errors import TaskError, UsageError
+from bcannot_core.screen import ButtonSpec, Content, Hit, Layout, Variant, build_layout, get_variant
 from bcannot_core.session import Action, Aim
 
 LayerData = tuple[Any, dict[str, Any], str]
 """napari's layer tuple: data, attributes, layer type."""
+
+_Config = TypeVar("_Config")
+
+
+def make_config(config_class: type[_Config], task_id: str, options: Mapping[str, Any]) -> _Config:
+    """Make a task's configuration from options.
+
+    Raises
+    ------
+    UsageError
+        There is no such option, or its value is out of range.
+    """
+    known = [field.name for field in fields(config_class)]  # type: ignore[arg-type]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"{task_id} has no option {name!r}: choose from {', '.join(known)}")
+    return config_class(**options)
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """See that an option is a number within its range; whole numbers for whole bounds.
+
+    Raises
+    ------
+    UsageError
+        It is not; the message names it, its value and the range.
+    """
+    number = isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value)
+    whole = isinstance(low, int) and isinstance(high, int)
+    if isinstance(value, bool) or not number or (whole and value != int(value)):
+        kind = "whole number" if whole else "number"
+        raise UsageError(f"{name} is {value!r}: give a {kind} from {low} to {high}")
+    if not low <= value <= high:
+        raise UsageError(f"{name} is {value}: give a value from {low} to {high}")
 
 
 class TaskBase(ABC):
@@ -21,13 +57,29 @@ class TaskBase(ABC):
     A subclass names its ``id``, ``buttons`` and ``edit_actions`` and is found through the entry
     point group ``bcannot.tasks``. Its instances hold no state of a session, so that sessions may
     share one.
+
+    Attributes
+    ----------
+    id : str
+        Task id.
+    buttons : tuple of ButtonSpec
+        The buttons of its screen.
+    edit_actions : frozenset of str
+        Actions that Undo takes back.
+    navigation_actions : frozenset of str
+        Actions that only change what is looked at, for statistics.
+    canvas_hw, window_wh : tuple of int
+        Pixels of the canvas and of the window.
     """
 
     id: ClassVar[str]
     buttons: ClassVar[tuple[ButtonSpec, ...]]
     edit_actions: ClassVar[frozenset[str]] = frozenset({"place"})
+    navigation_actions: ClassVar[frozenset[str]] = frozenset({"next_section", "previous_section"})
     canvas_hw: ClassVar[tuple[int, int]] = (256, 256)
     window_wh: ClassVar[tuple[int, int]] = (426, 436)
+    panel_hw: ClassVar[tuple[int, int] | None] = None
+    hint_line: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -35,13 +87,20 @@ class TaskBase(ABC):
         """Make a task on a random world; ``options`` are the task's own, and ``variant``."""
 
     @property
-    @abstractmethod
     def variant(self) -> Variant:
-        """The interface variant."""
+        """The interface variant; by default the one that the configuration names."""
+        return get_variant(getattr(self, "config").variant)  # noqa: B009 - every task has its own
 
     def layout(self) -> Layout:
         """Return the layout of its screen."""
-        return build_layout(self.buttons, self.variant, self.canvas_hw, self.window_wh)
+        return build_layout(
+            self.buttons,
+            self.variant,
+            self.canvas_hw,
+            self.window_wh,
+            panel_hw=self.panel_hw,
+            hint=self.hint_line,
+        )
 
     @abstractmethod
     def initial_state(self) -> Any:
