@@ -1,0 +1,1 @@
+"""Worlds of the synthetic tasks: drawn from a seed, with their ground truth."""
