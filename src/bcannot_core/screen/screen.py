@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout
+from bcannot_core.screen.painter import Painter, paste
+from bcannot_core.screen.shapes import FULL as _FULL
+from bcannot_core.screen.shapes import Shape
 from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets, ring_pixels
 from bcannot_core.screen.themes import Colour, Theme
 
-_FULL = 256
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Hit(NamedTuple):
@@ -63,7 +66,17 @@ class Content:
     progress : float
         Filled share of the progress bar, 0 to 1.
     disabled, pressed : frozenset of str
-        Ids of buttons that look so.
+        Ids of buttons that look so: pressed stands for the chosen tab or item, too.
+    ticked : frozenset of str
+        Ids of buttons that carry a tick.
+    shapes : tuple of Shape
+        Drawn on the picture in this order, below the markers.
+    panel : uint8 (h, w) or (h, w, 3), optional
+        The picture of the side panel; compared by identity, too.
+    caption : str
+        Text above it.
+    hint : str
+        Text of the hint line.
     """
 
     canvas: NDArray[np.uint8]
@@ -72,6 +85,11 @@ class Content:
     progress: float = 0.0
     disabled: frozenset[str] = frozenset()
     pressed: frozenset[str] = frozenset()
+    ticked: frozenset[str] = frozenset()
+    shapes: tuple[Shape, ...] = ()
+    panel: NDArray[np.uint8] | None = None
+    caption: str = ""
+    hint: str = ""
 
 
 class Screen:
@@ -96,7 +114,9 @@ class Screen:
         self._view.flags.writeable = False
         self._drawn: Content | None = None
         self._looks: dict[str, ButtonLook] = dict.fromkeys(layout.buttons, "normal")
+        self._ticked = _NOTHING
         self._filled = 0
+        self._painter: Painter | None = None
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -136,20 +156,31 @@ class Screen:
                 f"the picture has {content.canvas.shape[:2]} pixels, "
                 f"the canvas {self._canvas.shape[:2]}"
             )
-        if before is None or content.canvas is not before.canvas:
-            _paste(self._canvas, content.canvas)
-            self._draw_markers(content.markers)
-        elif content.markers != before.markers:
-            for marker in before.markers:
-                self._restore(content.canvas, marker)
-            self._draw_markers(content.markers)
+        self._draw_canvas(content, before)
         old_status = before.status if before else ()
         if content.status != old_status:
             self._draw_status(content.status, old_status)
         self._draw_progress(content.progress)
-        self._draw_buttons(content.disabled, content.pressed)
+        self._draw_buttons(content.disabled, content.pressed, content.ticked)
+        self._draw_panel(content, before)
         self._drawn = content
         return self._view
+
+    def _draw_canvas(self, content: Content, before: Content | None) -> None:
+        source = content.canvas
+        changed = before is None or source is not before.canvas
+        if content.shapes or (before is not None and before.shapes):
+            if self._painter is None:
+                self._painter = Painter((self.layout.canvas.w, self.layout.canvas.h))
+            changed |= self._painter.paint(source, content.shapes)
+            source = self._painter.result
+        if changed:
+            paste(self._canvas, source)
+            self._draw_markers(content.markers)
+        elif before is not None and content.markers != before.markers:
+            for marker in before.markers:
+                self._restore(source, marker)
+            self._draw_markers(content.markers)
 
     def _restore(self, picture: NDArray[np.uint8], marker: Marker) -> None:
         height, width = self._canvas.shape[:2]
@@ -183,7 +214,7 @@ class Screen:
             self._frame[rect.slices] = self.theme.background
         for i, (text, slot) in enumerate(zip(parts, _slots(rect, len(parts)), strict=True)):
             if not (same and text == before[i]):
-                self._frame[slot.slices] = self._sheet.status(text, slot.w)
+                self._frame[slot.slices] = self._sheet.text(text, slot)
 
     def _draw_progress(self, fraction: float) -> None:
         rect = self.layout.progress
@@ -194,14 +225,37 @@ class Screen:
             bar[:, filled:] = self._sheet.bar_empty[:, filled:]
             self._filled = filled
 
-    def _draw_buttons(self, disabled: frozenset[str], pressed: frozenset[str]) -> None:
+    def _draw_buttons(
+        self, disabled: frozenset[str], pressed: frozenset[str], ticked: frozenset[str]
+    ) -> None:
+        ticks = self._ticked ^ ticked
         for name, rect in self.layout.buttons.items():
             look: ButtonLook = (
                 "disabled" if name in disabled else "pressed" if name in pressed else "normal"
             )
-            if look != self._looks[name]:
-                self._frame[rect.slices] = self._sheet.buttons[name, look]
+            if look != self._looks[name] or name in ticks:
+                self._frame[rect.slices] = self._sheet.button(name, look, name in ticked)
                 self._looks[name] = look
+        self._ticked = ticked
+
+    def _draw_panel(self, content: Content, before: Content | None) -> None:
+        layout, frame = self.layout, self._frame
+        if layout.hint is not None and content.hint != (before.hint if before else ""):
+            frame[layout.hint.slices] = self._sheet.text(content.hint, layout.hint)
+        if layout.caption is not None and content.caption != (before.caption if before else ""):
+            frame[layout.caption.slices] = self._sheet.text(content.caption, layout.caption)
+        if layout.panel is None or content.panel is (before.panel if before else None):
+            return
+        if content.panel is None:
+            frame[layout.panel.slices] = self.theme.track
+            return
+        part = frame[layout.panel.slices]
+        if content.panel.shape[:2] != part.shape[:2]:
+            raise UsageError(
+                f"the picture of the side panel has {content.panel.shape[:2]} pixels, "
+                f"there is room for {part.shape[:2]}"
+            )
+        paste(part, content.panel)
 
 
 @lru_cache(maxsize=256)
@@ -227,11 +281,3 @@ def _clipped(marker: Marker, canvas: Rect, frame_w: int) -> NDArray[np.intp]:
     ys, xs = dy + marker.y, dx + marker.x
     on = (ys >= 0) & (ys < canvas.h) & (xs >= 0) & (xs < canvas.w)
     return dy[on] * frame_w + dx[on]
-
-
-def _paste(canvas: NDArray[np.uint8], picture: NDArray[np.uint8]) -> None:
-    if picture.ndim == 3:
-        canvas[:] = picture
-        return
-    for channel in range(3):  # a quarter of the time of one broadcast assignment
-        canvas[..., channel] = picture

@@ -4,15 +4,16 @@ All arithmetic is on whole numbers, so that the same sprite has the same bytes e
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.screen.font import text_mask
 from bcannot_core.screen.geometry import Rect
-from bcannot_core.screen.layout import SIZES, ButtonSpec, Layout
-from bcannot_core.screen.themes import THEMES, Colour, Theme
+from bcannot_core.screen.layout import Layout
+from bcannot_core.screen.specs import SIZES, ButtonSpec
+from bcannot_core.screen.themes import THEMES, Colour, Theme, Variant
 
 ButtonLook = Literal["normal", "disabled", "pressed"]
 _SUB = 8
@@ -20,6 +21,19 @@ _RADII = {"rounded": 9, "pill": 1000, "square": 2}
 _GLOW = 6
 _STATUS_TEXT, _LEAST_TEXT = 18, 12
 _SPACING = 6
+_SPARE = 2  # columns by which a text may be wider than asked for before it is shortened
+_LIST_TEXT = 16  # of tabs and items
+_FLAT_RADIUS = 4
+_SWATCH, _SWATCH_LEFT, _DIM = 12, 5, 110
+_ITEM_LEFT = 3
+_TICK, _TICK_TEXT = 14, 16
+
+
+class Look(NamedTuple):
+    """How a button looks: its state, and whether it carries a tick."""
+
+    name: ButtonLook
+    ticked: bool
 
 
 def blend(
@@ -78,32 +92,83 @@ def text_sprite(
     return out
 
 
+@lru_cache(maxsize=4096)
 def button_sprite(
-    spec: ButtonSpec, layout: Layout, theme: Theme, look: ButtonLook
+    spec: ButtonSpec, size_wh: tuple[int, int], variant: Variant, theme: Theme, look: Look
 ) -> NDArray[np.uint8]:
-    """Return one button as it looks, uint8 (h, w, 3)."""
-    rect = layout.buttons[spec.id]
-    radius = _RADII[layout.variant.button_style]
+    """Return one button as it looks, uint8 (h, w, 3), read-only."""
+    width, height = size_wh
     fill, ink = {
         "normal": (theme.button, theme.button_text),
         "disabled": (theme.disabled, theme.disabled_text),
         "pressed": (theme.pressed, theme.button_text),
-    }[look]
-    edge = theme.button_edge if look != "disabled" else theme.track
-    out = np.empty((rect.h, rect.w, 3), dtype=np.uint8)
+    }[look.name]
+    edge = theme.button_edge if look.name != "disabled" else theme.track
+    if spec.kind != "button" and look.name == "pressed":
+        edge = theme.accent
+    radius = _RADII[variant.button_style]
+    if spec.kind in ("tab", "item"):
+        radius = min(radius, _FLAT_RADIUS)
+    out = np.empty((height, width, 3), dtype=np.uint8)
     out[:] = theme.background
-    out = blend(out, edge, rounded_mask(rect.w, rect.h, radius))
-    inner = rounded_mask(rect.w - 2, rect.h - 2, min(radius, rect.h // 2) - 1)
+    out = blend(out, edge, rounded_mask(width, height, radius))
+    inner = rounded_mask(width - 2, height - 2, min(radius, height // 2) - 1)
     out[1:-1, 1:-1] = blend(out[1:-1, 1:-1], fill, inner)
-    _centre_text(out, *_face(spec, layout), ink)
+    if spec.kind == "tab" and look.name == "pressed":
+        out[-4:-1, 3:-3] = theme.accent
+    _draw_face(out, spec, variant, theme, look, ink)
+    out.flags.writeable = False
     return out
 
 
-def _face(spec: ButtonSpec, layout: Layout) -> tuple[str, int]:
+def _draw_face(
+    out: NDArray[np.uint8],
+    spec: ButtonSpec,
+    variant: Variant,
+    theme: Theme,
+    look: Look,
+    ink: Colour,
+) -> None:
+    """Draw swatch, text and tick; the text is centred in what the others leave, on items left."""
+    width = out.shape[1]
+    left = right = 0
+    if spec.swatch is not None:
+        side = min(_SWATCH, out.shape[0] - 8)
+        left = _SWATCH_LEFT + side
+        top = (out.shape[0] - side) // 2
+        part = out[top : top + side, _SWATCH_LEFT:left]
+        alpha = _DIM if look.name == "disabled" else 255
+        part[:] = blend(part, theme.button_edge, rounded_mask(side, side, 3))
+        part = part[1:-1, 1:-1]
+        part[:] = blend(part, spec.swatch, rounded_mask(side - 2, side - 2, 2) // 255 * alpha)
+    if look.ticked:
+        right = _TICK
+        mark = out[:, width - _TICK - 1 : width - 1]
+        _centre_text(mark, "✓", min(_TICK_TEXT, 16), theme.accent)
+    text, size = _face(spec, variant, width - left - right)
+    part = out[:, left : width - right]
+    if spec.kind == "item":
+        part = part[:, _ITEM_LEFT : _ITEM_LEFT + text_mask(text, size).shape[1]]
+    _centre_text(part, text, size, ink)
+
+
+def _face(spec: ButtonSpec, variant: Variant, width: int) -> tuple[str, int]:
     """Return what stands on a button and how large, made smaller until it fits."""
-    size_name = layout.variant.button_size
+    if spec.kind in ("tab", "item"):
+        return fitted(spec.label, _LIST_TEXT, width - _SPACING)
+    size_name = variant.button_size
     text = spec.icon or spec.label if size_name == "icon" else spec.label
-    return text, _fitting(text, SIZES[size_name].text, layout.buttons[spec.id].w - _SPACING)
+    return fitted(text, SIZES[size_name].text, width - _SPACING)
+
+
+@lru_cache(maxsize=4096)
+def fitted(text: str, size: int, width: int) -> tuple[str, int]:
+    """Return a text and the largest size, at most ``size``, at which it fits; else shortened."""
+    size = _fitting(text, size, width)
+    short = text
+    while len(short) > 1 and text_mask(short, size).shape[1] > width + _SPARE:
+        short = short.removesuffix("…")[:-1].rstrip() + "…"
+    return short, size
 
 
 def _fitting(text: str, size: int, width: int) -> int:
@@ -131,8 +196,6 @@ class Sheet:
     ----------
     background : uint8 (h, w, 3)
         The window with its buttons at rest, an empty progress bar and an empty canvas.
-    buttons : dict
-        Sprites by button id and look.
     bar_full, bar_empty : uint8 (h, w, 3)
         The progress bar at its ends.
     """
@@ -140,26 +203,37 @@ class Sheet:
     def __init__(self, layout: Layout, theme: Theme) -> None:
         self.layout = layout
         self.theme = theme
-        looks: tuple[ButtonLook, ...] = ("normal", "disabled", "pressed")
-        self.buttons = {
-            (spec.id, look): button_sprite(spec, layout, theme, look)
-            for spec in layout.specs
-            for look in looks
-        }
         self.bar_full = self._bar(theme.accent)
         self.bar_empty = self._bar(theme.track)
+        self._specs = {spec.id: spec for spec in layout.specs}
+        self._buttons: dict[tuple[str, ButtonLook, bool], NDArray[np.uint8]] = {}
+        self._texts: dict[tuple[str, int, int], NDArray[np.uint8]] = {}
         self.background = self._background()
-        self._texts: dict[tuple[str, int], NDArray[np.uint8]] = {}
 
-    def status(self, text: str, width: int) -> NDArray[np.uint8]:
-        """Return the sprite of a part of the status text."""
-        key = (text, width)
+    def button(self, name: str, look: ButtonLook, ticked: bool) -> NDArray[np.uint8]:
+        """Return the sprite of a button."""
+        key = (name, look, ticked)
+        if key not in self._buttons:
+            rect = self.layout.buttons[name]
+            self._buttons[key] = button_sprite(
+                self._specs[name],
+                (rect.w, rect.h),
+                self.layout.variant,
+                self.theme,
+                Look(look, ticked),
+            )
+        return self._buttons[key]
+
+    def text(self, text: str, rect: Rect) -> NDArray[np.uint8]:
+        """Return the sprite of a text that fills a rectangle, left-aligned."""
+        key = (text, rect.w, rect.h)
         if key not in self._texts:
             if len(self._texts) >= 4096:
                 self._texts.clear()
-            slot = (width, self.layout.status.h)
-            size = _fitting(text, _STATUS_TEXT, width - _SPACING)
-            self._texts[key] = text_sprite(text, size, self.theme.text, self.theme.background, slot)
+            short, size = fitted(text, _STATUS_TEXT, rect.w - _SPACING)
+            self._texts[key] = text_sprite(
+                short, size, self.theme.text, self.theme.background, (rect.w, rect.h)
+            )
         return self._texts[key]
 
     def _bar(self, colour: Colour) -> NDArray[np.uint8]:
@@ -174,9 +248,12 @@ class Sheet:
         out[:] = self.theme.background
         _draw_border(out, self.layout, self.theme)
         for spec in self.layout.specs:
-            out[self.layout.buttons[spec.id].slices] = self.buttons[spec.id, "normal"]
+            out[self.layout.buttons[spec.id].slices] = self.button(spec.id, "normal", False)
         out[self.layout.progress.slices] = self.bar_empty
         out[self.layout.canvas.slices] = 0
+        if self.layout.panel is not None:
+            out[self.layout.panel.inset(-1).slices] = self.theme.border
+            out[self.layout.panel.slices] = self.theme.track
         out.flags.writeable = False
         return out
 

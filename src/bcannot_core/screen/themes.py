@@ -1,7 +1,10 @@
 """Interface variants: six independent axes, and the colour themes among them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from bcannot_core.errors import UsageError
 
@@ -137,8 +140,61 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+_AXES: dict[str, tuple[str, ...]] = {
+    "panel": get_args(PanelSide),
+    "theme": tuple(THEMES),
+    "button_style": get_args(ButtonStyle),
+    "button_size": get_args(ButtonSize),
+    "border": get_args(Border),
+    "status": get_args(StatusPosition),
+}
+
+
+def axes_of(variant: Variant) -> tuple[str, ...]:
+    """Return the six axes of a variant: panel, theme, button style and size, border, status."""
+    return tuple(getattr(variant, axis) for axis in _AXES)
+
+
+_HELD_OUT = frozenset(axes_of(variant) for variant in VARIANTS.values() if variant.held_out)
+
+
+def random_variant(rng: np.random.Generator) -> Variant:
+    """Draw all six axes of a variant; never those of one that is held out.
+
+    Its name spells the axes, so that :func:`get_variant` finds it again.
+    """
+    while True:
+        axes = tuple(choices[int(rng.integers(len(choices)))] for choices in _AXES.values())
+        if axes not in _HELD_OUT:
+            return _spelled(":".join(axes))
+
+
+@lru_cache(maxsize=2048)
+def _spelled(name: str) -> Variant:
+    parts = name.split(":")
+    if len(parts) != len(_AXES):
+        raise UsageError(
+            f"interface variant {name!r} has {len(parts)} parts: give "
+            f"{':'.join(axis.upper() for axis in _AXES)}"
+        )
+    chosen: dict[str, Any] = dict(zip(_AXES, parts, strict=True))
+    for axis, value in chosen.items():
+        if value not in _AXES[axis]:
+            raise UsageError(
+                f"interface variant {name!r}: {axis} is {value!r}, "
+                f"choose one of {', '.join(_AXES[axis])}"
+            )
+    return Variant(name, **chosen, held_out=tuple(parts) in _HELD_OUT)
+
+
 def get_variant(variant: str | Variant) -> Variant:
     """Return a variant by its name; a ``Variant`` is returned as it is.
+
+    Parameters
+    ----------
+    variant : str or Variant
+        A key of ``VARIANTS``, or the six axes as ``random_variant`` spells them:
+        ``"left:light:pill:icon:glow:top"``.
 
     Raises
     ------
@@ -147,6 +203,8 @@ def get_variant(variant: str | Variant) -> Variant:
     """
     if isinstance(variant, Variant):
         return variant
+    if ":" in variant:
+        return _spelled(variant)
     if variant not in VARIANTS:
         raise UsageError(
             f"unknown interface variant {variant!r}: choose one of {', '.join(VARIANTS)}"

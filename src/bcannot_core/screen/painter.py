@@ -1,0 +1,135 @@
+"""The painter: keeps a picture with shapes on it, and draws again only what changed."""
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.screen.shapes import FULL, Ink, Shape, ink_of
+
+Picture = NDArray[np.uint8]
+
+
+def paste(canvas: Picture, picture: Picture) -> None:
+    """Copy a grey or coloured picture onto a canvas of its size."""
+    if picture.ndim == 3:
+        canvas[:] = picture
+        return
+    for channel in range(3):  # a quarter of the time of one broadcast assignment
+        canvas[..., channel] = picture
+
+
+class Painter:
+    """A picture with shapes on it.
+
+    Parameters
+    ----------
+    size_wh : tuple of int
+        Of the canvas.
+
+    Attributes
+    ----------
+    result : uint8 (h, w, 3)
+        What :meth:`paint` has drawn last.
+    """
+
+    def __init__(self, size_wh: tuple[int, int]) -> None:
+        width, height = size_wh
+        self.result = np.zeros((height, width, 3), dtype=np.uint8)
+        self._size_wh = size_wh
+        self._pixels = self.result.reshape(-1, 3)
+        self._touched = np.zeros(width * height, dtype=np.bool_)
+        self._picture: Picture | None = None
+        self._shapes: tuple[Shape, ...] = ()
+        self._runs: list[Ink] | None = None
+
+    def paint(self, picture: Picture, shapes: tuple[Shape, ...]) -> bool:
+        """Bring the result up to date; return whether it changed."""
+        before = self._shapes
+        if picture is not self._picture:
+            paste(self.result, picture)
+            self._picture = picture
+            if self._runs is None or shapes != before:
+                self._runs = _joined(self._inks(shapes))
+            self._draw(self._runs)
+        elif shapes != before:
+            self._replace(picture, before, shapes)
+            self._runs = None
+        else:
+            return False
+        self._shapes = shapes
+        return True
+
+    def _inks(self, shapes: Iterable[Shape]) -> list[Ink]:
+        return list(map(ink_of, shapes, repeat(self._size_wh)))
+
+    def _draw(self, inks: Iterable[Ink]) -> None:
+        pixels = self._pixels
+        for ink in inks:
+            if ink.keep is None:
+                pixels[ink.pixels] = ink.add
+            else:
+                pixels[ink.pixels] = (pixels[ink.pixels] * ink.keep + ink.add) // FULL
+
+    def _replace(
+        self, picture: Picture, before: tuple[Shape, ...], shapes: tuple[Shape, ...]
+    ) -> None:
+        """Take away the shapes that are gone and draw the new ones, in their order."""
+        first, last = _common(before, shapes)
+        added = self._inks(shapes[first : len(shapes) - last])
+        removed = self._inks(before[first : len(before) - last])
+        if not removed and not last:
+            self._draw(added)
+            return
+        changed = [ink for ink in (*removed, *added) if len(ink.pixels)]
+        if not changed:
+            return
+        dirty = np.concatenate([ink.pixels for ink in changed])
+        flat = picture.reshape(len(self._pixels), -1)
+        self._pixels[dirty] = flat[dirty]
+        self._touched[dirty] = True
+        left = min(ink.box[0] for ink in changed)
+        top = min(ink.box[1] for ink in changed)
+        right = max(ink.box[2] for ink in changed)
+        bottom = max(ink.box[3] for ink in changed)
+        for ink in self._inks(shapes):
+            x0, y0, x1, y1 = ink.box
+            if x0 <= right and x1 >= left and y0 <= bottom and y1 >= top:
+                self._draw((self._cut(ink),))
+        self._touched[dirty] = False
+
+    def _cut(self, ink: Ink) -> Ink:
+        on = self._touched[ink.pixels]
+        keep = None if ink.keep is None else ink.keep[on]
+        return Ink(ink.pixels[on], keep, ink.add[on], ink.box)
+
+
+def _common(one: Sequence[Shape], other: Sequence[Shape]) -> tuple[int, int]:
+    """Return how many shapes two lists share at the beginning, and of the rest at the end."""
+    least = min(len(one), len(other))
+    first = 0
+    while first < least and one[first] == other[first]:
+        first += 1
+    last = 0
+    while last < least - first and one[-1 - last] == other[-1 - last]:
+        last += 1
+    return first, last
+
+
+def _joined(inks: Sequence[Ink]) -> list[Ink]:
+    """Join neighbours that hide what lies below them: of equal pixels the last one counts."""
+    runs: list[Ink] = []
+    opaque: list[Ink] = []
+    for ink in (*inks, None):
+        if ink is not None and ink.keep is None:
+            opaque.append(ink)
+            continue
+        if opaque:
+            pixels = np.concatenate([part.pixels for part in opaque])
+            add = np.concatenate([part.add for part in opaque])
+            runs.append(Ink(pixels, None, add, opaque[0].box))
+            opaque = []
+        if ink is not None:
+            runs.append(ink)
+    return runs
