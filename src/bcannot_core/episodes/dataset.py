@@ -5,7 +5,6 @@ while it grows.
 """
 
 import contextlib
-import errno
 import os
 from bisect import bisect_right
 from collections import OrderedDict
@@ -21,15 +20,16 @@ from numpy.typing import NDArray
 
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.schema import SCHEMA, Row, RowGroup, check_schema, encode, to_table
+from bcannot_core.episodes.shards import SUFFIX, publish, write_shard, written_aside
 from bcannot_core.errors import DatasetError
+
+__all__ = ["EpisodeDataset", "EpisodeWriter", "open_dataset", "write_shard"]
 
 SHARD_EPISODES = 4_096
 SHARD_CLICKS = 1_000_000
-GROUP_EPISODES = 256
 _MAX_GROUP_ROWS = 65_536
 _MAX_GROUP_BYTES = 1 << 29
 _CACHED_GROUPS = 4
-_SUFFIX = ".parquet"
 
 
 class EpisodeWriter:
@@ -78,12 +78,12 @@ class EpisodeWriter:
         """Write what was added since the last shard as a shard; return where."""
         if not self._rows:
             return None
-        index = sum(1 for _ in self.path.glob(f"*{_SUFFIX}"))
-        with _written_aside(self._rows, self.path) as aside:
+        index = sum(1 for _ in self.path.glob(f"*{SUFFIX}"))
+        with written_aside(to_table(self._rows), self.path) as aside:
             while True:
-                target = self.path / f"episodes-{index:05d}{_SUFFIX}"
+                target = self.path / f"episodes-{index:05d}{SUFFIX}"
                 try:
-                    _publish(aside, target)
+                    publish(aside, target)
                     break
                 except FileExistsError:
                     index += 1
@@ -104,58 +104,6 @@ class EpisodeWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def write_shard(target: Path, episodes: Iterable[Episode]) -> None:
-    """Write episodes as one shard with a given name, replacing one that is there.
-
-    Raises
-    ------
-    DatasetError
-        An episode cannot be stored or the file cannot be written.
-    """
-    with _written_aside([encode(episode) for episode in episodes], target.parent) as aside:
-        os.replace(aside, target)
-
-
-@contextlib.contextmanager
-def _written_aside(rows: Sequence[Row], folder: Path) -> Iterator[Path]:
-    """Write rows to a hidden file of the folder, and take it away again."""
-    aside = folder / f".{os.getpid()}-{os.urandom(6).hex()}.tmp"
-    try:
-        with aside.open("xb") as file:
-            pq.write_table(
-                to_table(rows),
-                file,
-                row_group_size=GROUP_EPISODES,
-                compression="zstd",
-                compression_level=9,
-                use_dictionary=True,
-                write_page_checksum=True,
-                write_statistics=False,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        yield aside
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"cannot write dataset {folder}: {reason}") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _publish(aside: Path, target: Path) -> None:
-    """Put a file in place, never over another: two writers may append at once."""
-    try:
-        os.link(aside, target)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EXDEV):
-            raise
-        if target.exists():
-            raise FileExistsError(target) from error
-        os.replace(aside, target)
 
 
 class EpisodeDataset(Sequence[Episode]):
@@ -265,9 +213,9 @@ def open_dataset(*paths: str | os.PathLike[str]) -> EpisodeDataset:
     shards: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found = sorted(p for p in path.glob(f"*{_SUFFIX}") if not p.name.startswith("."))
+            found = sorted(p for p in path.glob(f"*{SUFFIX}") if not p.name.startswith("."))
             if not found:
-                raise DatasetError(f"dataset {path} is empty: there is no {_SUFFIX} file in it")
+                raise DatasetError(f"dataset {path} is empty: there is no {SUFFIX} file in it")
             shards += found
         elif path.is_file():
             shards.append(path)
@@ -283,7 +231,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong in a shard into one line."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise DatasetError(f"{path} is damaged or no dataset shard: {reason}") from error
 

@@ -67,12 +67,16 @@ def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool =
 
 def _sample_task(episode: Episode) -> Task:
     """Draw the world of an episode again from its seed and configuration."""
+    options = {name: _frozen(value) for name, value in episode.config.items()}
     try:
-        return make_task(
-            episode.task, episode.seed, **{**episode.config, "variant": episode.variant}
-        )
+        return make_task(episode.task, episode.seed, **{**options, "variant": episode.variant})
     except (TypeError, UsageError, TaskError) as error:
         raise DatasetError(f"the task of an episode cannot be made: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    """Return a JSON value as a configuration holds it: tuples for lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def check_data(data: DataRef, volume: Volume) -> None:
@@ -177,7 +181,8 @@ def describe_task(
     Parameters
     ----------
     task : Task
-        Of a session; a world with a volume is referred to by its address and fingerprint.
+        Of a session; a neurite's volume is referred to by its address and fingerprint, other worlds
+        are drawn again from the seed and the configuration.
     meta : mapping, optional
         JSON values to keep.
     seed : int
@@ -191,9 +196,10 @@ def describe_task(
     config = asdict(task.config)
     variant = config.pop("variant")
     world = getattr(task, "world", None)
-    data = (
-        None if world is None else refer_to(world.volume, world.start_zyx, world.labels).to_dict()
-    )
+    volume = getattr(world, "volume", None) if task.id == NeuronTracing.id else None
+    data = None
+    if world is not None and volume is not None:
+        data = refer_to(volume, world.start_zyx, world.labels).to_dict()
     return JournalHeader(task.id, config, data, str(variant), seed, dict(meta or {}))
 
 

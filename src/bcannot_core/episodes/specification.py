@@ -1,0 +1,275 @@
+"""What to generate, and how one episode follows from it: a scripted annotator on one world."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from bcannot_core.annotators import Behaviour, make_annotator
+from bcannot_core.episodes.episode import Episode, to_json
+from bcannot_core.episodes.worlds import episode_of, open_shared
+from bcannot_core.errors import UsageError
+from bcannot_core.screen import random_variant
+from bcannot_core.session.session import Session
+from bcannot_core.tasks.neurites import sample_neurites
+from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.tasks.registry import make_task, task_class
+from bcannot_core.volumes import Region
+
+Axes = tuple[int, int, int]
+_Choice = TypeVar("_Choice")
+
+ALL_AXES: tuple[Axes, ...] = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+"""Every slicing axis and both ways to lay out its sections; for isotropic volumes."""
+
+RANDOM_VARIANT = "random"
+"""Among the variants to draw from: one with all its axes drawn."""
+
+_RECIPE = 2  # goes up when the same specification and seed give other episodes than before
+_PART, _HABITS = 1, 2  # streams of randomness apart from the world's, which has the seed alone
+
+
+@dataclass(frozen=True)
+class Source:
+    """A labelled volume to trace in.
+
+    Attributes
+    ----------
+    volume, labels : str
+        Addresses of the grey values and of the ids; the same one where a file holds both.
+    weight : float
+        How often it is drawn, relative to the other sources.
+    """
+
+    volume: str
+    labels: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a source is turned before it is sliced; drawn anew for each episode.
+
+    Attributes
+    ----------
+    axes : tuple
+        Orders of the axes to draw from; the first of each is the slicing axis.
+    flips : bool
+        Whether each axis runs backwards half of the time.
+    steps : tuple of int
+        Every how many sections is one kept, to draw from.
+    """
+
+    axes: tuple[Axes, ...] = ((0, 1, 2), (0, 2, 1))
+    flips: bool = True
+    steps: tuple[int, ...] = (1,)
+
+
+class Specification(Protocol):
+    """What can be generated: a task, or a mixture of tasks."""
+
+    @property
+    def name(self) -> str:
+        """What its shards are named after."""
+        ...
+
+    def digest(self, seed: int) -> str:
+        """Return a short name of this specification with a seed."""
+        ...
+
+    def check(self) -> None:
+        """See that it can be generated as far as can be told without a world."""
+        ...
+
+    def episode(self, seed: int) -> Episode:
+        """Make the episode of a seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class GenerateSpec:
+    """What to generate of one task.
+
+    Attributes
+    ----------
+    task : str
+        Task id.
+    config : mapping
+        Options of the task; for ``neuron_tracing`` fields of ``TracingConfig``.
+    variants : tuple of str
+        Interface variants to draw from; ``"random"`` is one with all its axes drawn.
+    behaviours : tuple
+        Behaviours, or names of some, to draw from.
+    sources : tuple of Source
+        For ``neuron_tracing``: the volumes to draw from; its own generated tissue without any.
+    orientation : Orientation
+        How sources are turned.
+    min_sections : int
+        A neurite is traced where it goes on for so many sections, or to the volume's border.
+    """
+
+    task: str = "neuron_tracing"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    variants: tuple[str, ...] = ("original",)
+    behaviours: tuple[Behaviour | str, ...] = ("default",)
+    sources: tuple[Source, ...] = ()
+    orientation: Orientation = Orientation()
+    min_sections: int = 20
+
+    @property
+    def name(self) -> str:
+        """The task's id."""
+        return self.task
+
+    def digest(self, seed: int) -> str:
+        """Return a short name of this specification with a seed."""
+        return _digest({"spec": asdict(self), "seed": seed, "recipe": _RECIPE})
+
+    def check(self) -> None:
+        """See that there is such a task.
+
+        Raises
+        ------
+        UsageError
+            There is not.
+        """
+        task_class(self.task)
+
+    def episode(self, seed: int) -> Episode:
+        """Make the episode of a seed, as :func:`generate_episode`."""
+        return generate_episode(self, seed)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several tasks, one of them drawn for each episode.
+
+    Attributes
+    ----------
+    parts : tuple of GenerateSpec
+        What is drawn from.
+    weights : tuple of float
+        How often each part is drawn, relative to the others; equally often by default.
+    """
+
+    parts: tuple[GenerateSpec, ...]
+    weights: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``"mixture"``."""
+        return "mixture"
+
+    def digest(self, seed: int) -> str:
+        """Return a short name of this mixture with a seed."""
+        return _digest({"mixture": asdict(self), "seed": seed, "recipe": _RECIPE})
+
+    def check(self) -> None:
+        """See that the tasks and weights can be.
+
+        Raises
+        ------
+        UsageError
+            A task is unknown, there is none, or a weight is not positive.
+        """
+        if not self.parts:
+            raise UsageError("a mixture of no tasks: name at least one")
+        if self.weights and len(self.weights) != len(self.parts):
+            given = f"{len(self.parts)} tasks and {len(self.weights)} weights"
+            raise UsageError(f"{given}: give as many")
+        for weight in self.weights:
+            if not (math.isfinite(weight) and weight > 0):
+                raise UsageError(f"a task's weight is {weight}: give a positive number")
+        for part in self.parts:
+            part.check()
+
+    def episode(self, seed: int) -> Episode:
+        """Draw a part and make its episode."""
+        weights = np.array(self.weights or (1.0,) * len(self.parts))
+        rng = np.random.default_rng((seed, _PART))
+        return self.parts[int(rng.choice(len(weights), p=weights / weights.sum()))].episode(seed)
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(to_json(body).encode(), digest_size=4).hexdigest()
+
+
+def episode_seed(seed: int, number: int) -> int:
+    """Return the seed of one episode of a dataset's seed, 63 bits."""
+    words = np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)
+    return int(words[0] >> np.uint64(1))
+
+
+def generate_episode(spec: GenerateSpec, seed: int) -> Episode:
+    """Let a scripted annotator do one episode.
+
+    Parameters
+    ----------
+    spec : GenerateSpec
+        What to generate.
+    seed : int
+        Decides the world, the interface, the behaviour and every click.
+
+    Raises
+    ------
+    TaskError, VolumeError
+        The world cannot be made.
+    """
+    traced = spec.task == NeuronTracing.id and bool(spec.sources)
+    rng = np.random.default_rng(seed if traced else (seed, _HABITS))
+    variant = _pick(rng, spec.variants)
+    behaviour = _pick(rng, spec.behaviours)
+    if variant == RANDOM_VARIANT:
+        variant = random_variant(rng).name
+    if traced:
+        task: Any = _tracing(spec, variant, rng)
+    else:
+        task = make_task(spec.task, seed, variant=variant, **spec.config)
+    session = Session(task)
+    annotator = make_annotator(session, rng, behaviour)
+    annotator.run()
+    meta = {
+        "behaviour": behaviour if isinstance(behaviour, str) else "custom",
+        "success": bool(task.score(session.state)["success"]),
+    }
+    strategy = getattr(getattr(annotator, "strategy", None), "name", None)
+    if strategy is not None:
+        meta["strategy"] = strategy
+    return episode_of(session, meta, seed=seed)
+
+
+def _tracing(spec: GenerateSpec, variant: str, rng: np.random.Generator) -> NeuronTracing:
+    """Turn a source and draw a neurite in it."""
+    weights = np.array([source.weight for source in spec.sources], dtype=float)
+    if not (np.all(weights >= 0) and np.isfinite(weights).all() and weights.sum() > 0):
+        raise UsageError(f"source weights {weights.tolist()} are not usable: give positive numbers")
+    source = spec.sources[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    axes = _pick(rng, spec.orientation.axes)
+    a, b, c = (bool(flip) for flip in rng.integers(2, size=3) * spec.orientation.flips)
+    step = (_pick(rng, spec.orientation.steps), 1, 1)
+    volume = Region(open_shared(source.volume), None, axes, (a, b, c), step)
+    labels = Region(open_shared(source.labels, labels=True), None, axes, (a, b, c), step)
+    config = TracingConfig(**{**spec.config, "variant": variant})
+    sections = min(config.sections, volume.shape[0])
+    path = next(
+        sample_neurites(
+            labels,
+            rng,
+            min_sections=min(spec.min_sections, sections),
+            sections=sections,
+            direction=config.direction,
+        )
+    )
+    y, x = (float(v) for v in path.points_yx[0])
+    return NeuronTracing(TracingWorld(volume, (path.z0, y, x), labels, path), config)
+
+
+def _pick(rng: np.random.Generator, choices: Sequence[_Choice]) -> _Choice:
+    if not choices:
+        raise UsageError(
+            "nothing to draw from: name at least one variant, behaviour, axis and step"
+        )
+    return choices[int(rng.integers(len(choices)))]
