@@ -1,0 +1,184 @@
+"""Scenes of an alignment: Voronoi cells, Perlin noise and photographs, each as two channels.
+
+A scene is a little larger than the canvas, so that the warped channel has no empty border. Its
+*corners* are the points that a person would choose as landmarks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+from scipy.spatial import Voronoi
+
+from bcannot_core.tasks.worlds.alignment_warp import SIDE
+
+MARGIN = 40
+SCENE = SIDE + 2 * MARGIN
+_CELL_SIZES = (28, 42, 48)
+_OCTAVES = ((6, 64), (12, 36), (28, 16))
+_WEIGHT = 1024
+_LATTICE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One scene in two channels.
+
+    Attributes
+    ----------
+    first, second : uint8 (336, 336)
+        The channels, in register.
+    corners : float64 (n, 2)
+        Salient points (x, y) in scene pixels, the most salient first.
+    """
+
+    first: NDArray[np.uint8]
+    second: NDArray[np.uint8]
+    corners: NDArray[np.float64]
+
+
+def voronoi_scene(rng: np.random.Generator) -> Scene:
+    """Draw a sheet of cells: membranes in one channel, nuclei and cytoplasm in the other."""
+    size = _CELL_SIZES[int(rng.integers(len(_CELL_SIZES)))]
+    n = SCENE // size
+    place = 0.5 + 0.38 * (2 * rng.random((2, n + 2, n + 2)) - 1)
+    place = (np.floor(place * 64) / 64).astype(np.float32)
+    glow = rng.random((n + 2, n + 2)).astype(np.float32)
+    best, second, brightness = _two_nearest(place, glow, size, n)
+    near, gap = np.sqrt(best), np.sqrt(second)
+    gap -= near
+    wall = 1 / (1 + (gap * np.float32(1 / 2.4)) ** 2)
+    first = 18 + 190 * wall + 26 * brightness
+    nucleus = 1 / (1 + (best * np.float32(1 / (0.2 * size) ** 2)) ** 3)
+    inside = 22 + 82 * brightness + (60 + 70 * brightness) * nucleus
+    other = inside * (1 - 0.8 * wall)
+    rows, columns = np.mgrid[0 : n + 2, 0 : n + 2]
+    sites = np.stack([columns - 1 + place[1], rows - 1 + place[0]], axis=-1).reshape(-1, 2) * size
+    corners = Voronoi(sites.astype(np.float64)).vertices
+    inner = ((corners > 0) & (corners < SCENE)).all(axis=1)
+    corners = corners[inner]
+    return Scene(_grey(first), _grey(other), corners[rng.permutation(len(corners))])
+
+
+def _two_nearest(
+    place: NDArray[np.float32], glow: NDArray[np.float32], size: int, n: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return squared distances to the two nearest sites and the nearest one's glow.
+
+    Sites lie one in each square of a lattice; a pixel looks at its square and the eight around.
+    """
+    at = (np.arange(size, dtype=np.float32) + np.float32(0.5))[None, :]
+    best = np.full((n, size, n, size), 1e9, dtype=np.float32)
+    second = best.copy()
+    brightness = np.zeros_like(best)
+    for row in (0, 1, 2):
+        for column in (0, 1, 2):
+            part = slice(row, row + n), slice(column, column + n)
+            up = ((place[0][part] + (row - 1)) * size)[:, None, :, None] - at[0][:, None, None]
+            over = ((place[1][part] + (column - 1)) * size)[:, None, :, None] - at[0]
+            distance = up * up + over * over
+            nearer = distance < best
+            np.minimum(second, np.maximum(best, distance), out=second)
+            np.minimum(best, distance, out=best)
+            np.copyto(brightness, glow[part][:, None, :, None], where=nearer)
+    shape = (SCENE, SCENE)
+    return best.reshape(shape), second.reshape(shape), brightness.reshape(shape)
+
+
+def perlin_scene(rng: np.random.Generator) -> Scene:
+    """Draw clouds of Perlin noise: density in one channel, its ridges in the other."""
+    field = np.zeros((SCENE, SCENE))
+    smooth = field
+    for i, (cells, share) in enumerate(_OCTAVES):
+        steps = np.rint((2 * rng.random((2, cells + 1, cells + 1)) - 1) * _LATTICE)
+        value, slope = _gradients(cells)
+        field = field + share * (value @ steps[0] @ slope.T + slope @ steps[1] @ value.T)
+        smooth = field if i < 2 else smooth
+    spread = np.abs(smooth[::4, ::4]).max()
+    level = (field * (1 / spread)).astype(np.float32)
+    first = 118 + 128 * level
+    second = 214 - 300 * np.abs(level) + 26 * level
+    coarse = smooth[::2, ::2]
+    return Scene(_grey(first), _grey(second), _peaks(np.abs(coarse), 9) * 2.0)
+
+
+def _peaks(height: NDArray[np.floating], window: int) -> NDArray[np.float64]:
+    """Return local maxima (x, y) of an array, the highest first."""
+    top = (height == maximum_filter(height, window)) & (height > 0)
+    y, x = np.nonzero(top)
+    order = np.argsort(-height[y, x], kind="stable")
+    return np.stack([x[order], y[order]], axis=1).astype(np.float64)
+
+
+@lru_cache(maxsize=8)
+def _gradients(cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Perlin's fades and sloping fades of each lattice line, in 1024ths, (336, cells + 1).
+
+    K. Perlin, "Improving Noise", SIGGRAPH 2002. Whole numbers: their products are exact.
+    """
+    at = (np.arange(SCENE) + 0.5) * cells / SCENE
+    offset = at[:, None] - np.arange(cells + 1)
+    t = np.clip(1 - np.abs(offset), 0.0, 1.0)
+    fade = t * t * t * (t * (t * 6 - 15) + 10)
+    return np.rint(fade * _WEIGHT), np.rint(fade * offset * _WEIGHT)
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """A picture that scenes are cut from.
+
+    Attributes
+    ----------
+    name : str
+        Where it is from.
+    channels : tuple of uint8 (h, w)
+        One, two or three; all sides at least 336 px.
+    corners : float64 (n, 2)
+        Salient points (x, y), the most salient first.
+    """
+
+    name: str
+    channels: tuple[NDArray[np.uint8], ...]
+    corners: NDArray[np.float64]
+
+
+def photo_scene(rng: np.random.Generator, photo: Photograph) -> Scene:
+    """Cut a scene from a photograph.
+
+    Two channels are taken as they are. A grey picture's second channel is its negative with
+    another gradation; a coloured one's is the negative of another colour.
+    """
+    height, width = photo.channels[0].shape
+    top = int(rng.integers(height - SCENE + 1))
+    left = int(rng.integers(width - SCENE + 1))
+    curve = _negative(int(rng.integers(3)))
+    part = slice(top, top + SCENE), slice(left, left + SCENE)
+    count = len(photo.channels)
+    first = photo.channels[1 if count == 3 else 0][part]
+    second = photo.channels[{1: 0, 2: 1, 3: 0}[count]][part]
+    corners = photo.corners - (left, top)
+    inside = ((corners >= 0) & (corners < SCENE)).all(axis=1)
+    other = second if count == 2 else curve.take(second)
+    return Scene(first, other, corners[inside])
+
+
+@lru_cache(maxsize=3)
+def _negative(kind: int) -> NDArray[np.uint8]:
+    """Return a falling gradation curve, uint8 (256,)."""
+    x = 1 - np.arange(256) / 255
+    curve = (x, x * x, np.sqrt(x))[kind]
+    return np.rint(20 + 220 * curve).astype(np.uint8)
+
+
+def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+PAINTED: Mapping[str, Callable[[np.random.Generator], Scene]] = {
+    "voronoi": voronoi_scene,
+    "perlin": perlin_scene,
+}
+"""Scenes that need no pictures, by the name of their source."""

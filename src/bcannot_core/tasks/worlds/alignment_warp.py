@@ -1,0 +1,139 @@
+"""Smooth warps between the two channels of an alignment.
+
+Products of matrices are made of whole numbers that float64 holds exactly, so that the order in
+which a library sums them does not matter: the same seed gives the same warp on any machine.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 256
+_SPACING = 64
+_CONTROLS = SIDE // _SPACING + 3
+_WEIGHT = 4096
+_STEP = 64
+_ITERATIONS = 30
+
+Points = NDArray[np.float64]
+"""Points (n, 2), canvas pixels (x, y)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """Where each point of channel B lies in channel A: a similarity and a cubic spline.
+
+    Attributes
+    ----------
+    matrix : float64 (2, 2)
+        Rotation and scale about the canvas's centre.
+    shift : float64 (2,)
+        Translation (x, y), canvas pixels.
+    controls : float64 (2, 7, 7)
+        Displacements (x, y) at the spline's control points, multiples of 1/64 px.
+    """
+
+    matrix: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    controls: NDArray[np.float64]
+
+    def to_a(self, points_b: Points) -> Points:
+        """Return where points of channel B lie in channel A."""
+        points = np.asarray(points_b, dtype=np.float64).reshape(-1, 2)
+        centred = points - SIDE / 2
+        across, down = _weights(points[:, 0]), _weights(points[:, 1])
+        bent = np.einsum("nr,crk,nk->nc", down, self.controls, across)
+        turned = np.stack([(centred * row).sum(axis=1) for row in self.matrix], axis=1)
+        return np.asarray(turned + self.shift + SIDE / 2 + bent)
+
+    def to_b(self, points_a: Points) -> Points:
+        """Return where points of channel A lie in channel B, to 0.01 px, by iteration."""
+        wanted = np.asarray(points_a, dtype=np.float64).reshape(-1, 2)
+        guess = wanted.copy()
+        for _ in range(_ITERATIONS):
+            miss = wanted - self.to_a(guess)
+            guess += miss
+            if not miss.size or np.abs(miss).max() < 0.005:
+                break
+        return guess
+
+    def grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return where each pixel of channel B lies in channel A: x and y, float32 (256, 256)."""
+        basis = _basis()
+        at = np.arange(SIDE) - SIDE / 2
+        out = []
+        for row, shift, controls in zip(self.matrix, self.shift, self.controls, strict=True):
+            bent = basis @ (controls * _STEP) @ basis.T
+            plain = row[0] * at[None, :] + row[1] * at[:, None] + (shift + SIDE / 2)
+            out.append((bent * (1 / (_WEIGHT * _WEIGHT * _STEP)) + plain).astype(np.float32))
+        return out[0], out[1]
+
+
+def sample_warp(
+    rng: np.random.Generator, warp_px: float, rotation_deg: float, shift_px: float
+) -> Warp:
+    """Draw a warp.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all randomness.
+    warp_px : float
+        Largest displacement of a control point of the spline.
+    rotation_deg : float
+        Largest rotation; the scale varies by as many hundredths.
+    shift_px : float
+        Largest translation along each axis.
+    """
+    u = (2 * rng.random(4) - 1).tolist()
+    angle = math.radians(rotation_deg * u[0])
+    scale = 1 + 0.01 * rotation_deg * u[1]
+    c, s = scale * math.cos(angle), scale * math.sin(angle)
+    controls = np.rint((2 * rng.random((2, _CONTROLS, _CONTROLS)) - 1) * (warp_px * _STEP)) / _STEP
+    shift = np.array([shift_px * u[2], shift_px * u[3]])
+    return Warp(np.array([[c, -s], [s, c]]), shift, controls)
+
+
+@lru_cache(maxsize=1)
+def _basis() -> NDArray[np.float64]:
+    """Return the weights of the control points for each pixel, in 4096ths, (256, 7)."""
+    weights = np.rint(_weights(np.arange(SIDE, dtype=np.float64)) * _WEIGHT)
+    weights.flags.writeable = False
+    return weights
+
+
+def _weights(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cubic B-spline's weights of the control points at coordinates, (n, 7)."""
+    u = np.clip(at / _SPACING, 0.0, _CONTROLS - 3 - 1e-9)[:, None] + 1
+    distance = np.abs(u - np.arange(_CONTROLS))
+    far = np.maximum(0.0, 2 - distance)
+    near = np.maximum(0.0, 1 - distance)
+    return np.asarray((far * far * far - 4 * near * near * near) / 6)
+
+
+def sample_warped(picture: NDArray[np.uint8], warp: Warp, margin: int) -> NDArray[np.uint8]:
+    """Return channel B: a scene seen through a warp, bilinear, in whole numbers.
+
+    Parameters
+    ----------
+    picture : uint8 (h, w)
+        The scene; its pixel (margin, margin) is the canvas pixel (0, 0) of channel A.
+    warp : Warp
+        Where channel B's pixels lie.
+    margin : int
+        What the scene has beyond the canvas.
+    """
+    height, width = picture.shape
+    x, y = warp.grid()
+    column = np.clip((x + np.float32(margin)) * 16, 0, 16 * (width - 1) - 1).astype(np.int32)
+    row = np.clip((y + np.float32(margin)) * 16, 0, 16 * (height - 1) - 1).astype(np.int32)
+    right, down = (column & 15).astype(np.uint16), (row & 15).astype(np.uint16)
+    at = (row >> 4) * width + (column >> 4)
+    flat = picture.reshape(-1)
+    left, up = 16 - right, 16 - down
+    above = left * flat.take(at) + right * flat.take(at + 1)
+    below = left * flat.take(at + width) + right * flat.take(at + (width + 1))
+    return np.asarray((up * above + down * below + 128) >> 8).astype(np.uint8)
