@@ -20,8 +20,9 @@ _TAB_H, _TAB_SPACE, _TAB_LEAST, _TAB_MOST = 24, 4, 38, 84
 _CAPTION_H = 20
 _HINT_H = 20
 _LEAST_W = 24
-_LIST_LEAST_W = 104
+_LIST_LEAST_W, _MANY, _MANY_W = 104, 8, 122
 _LISTS = ((1, 22, 2), (1, 19, 1), (1, 17, 1), (2, 20, 2), (2, 17, 1))  # columns, height, space
+_LOW = (1, 28, 6)
 _TIGHT_ROWS = (
     SizeRule(0, 40, 66, 28, 18),
     SizeRule(0, 36, 60, 24, 16),
@@ -156,7 +157,8 @@ def _place_panel(request: Request, packed: Packed, area: Rect) -> None:
 
 def _strip_w(request: Request, least: int) -> int:
     picture = 0 if request.panel_hw is None else request.panel_hw[1] + 2
-    return max(least, _LIST_LEAST_W, picture)
+    many = len(request.of("item")) > _MANY
+    return max(least, _MANY_W if many else _LIST_LEAST_W, picture)
 
 
 def _stacked(*heights: int) -> int:
@@ -175,8 +177,11 @@ def _top_of(inner: int, height: int, canvas_y: int, window_h: int) -> int:
 def _button_grids(request: Request, count: int, room: int) -> Iterator[_Grid]:
     """Yield arrangements of a panel's buttons, the most natural first."""
     size = SIZES[request.variant.button_size]
-    for columns in range(1, count + 1):
-        if columns == 1 or (room - (columns - 1) * SPACE) // columns >= size.row_w:
+    yield _Grid(1, size.height, SPACE)
+    if size.height > _LOW[1] and request.variant.button_size != "icon":
+        yield _Grid(*_LOW)
+    for columns in range(2, count + 1):
+        if (room - (columns - 1) * SPACE) // columns >= size.row_w:
             yield _Grid(columns, size.height, SPACE)
     yield from (_Grid(2, 28, 6), _Grid(2, 24, 4), _Grid(3, 22, 4), _Grid(3, 18, 3))
 

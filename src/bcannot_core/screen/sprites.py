@@ -27,6 +27,7 @@ _FLAT_RADIUS = 4
 _SWATCH, _SWATCH_LEFT, _DIM = 12, 5, 110
 _ITEM_LEFT = 3
 _TICK, _TICK_TEXT = 14, 16
+_NARROW, _BRIGHT = 80, 330  # below this width the tick stands on the swatch, dark on bright ones
 
 
 class Look(NamedTuple):
@@ -133,23 +134,30 @@ def _draw_face(
     width = out.shape[1]
     left = right = 0
     if spec.swatch is not None:
-        side = min(_SWATCH, out.shape[0] - 8)
+        side = min(_SWATCH, out.shape[0] - 6)
         left = _SWATCH_LEFT + side
-        top = (out.shape[0] - side) // 2
-        part = out[top : top + side, _SWATCH_LEFT:left]
-        alpha = _DIM if look.name == "disabled" else 255
-        part[:] = blend(part, theme.button_edge, rounded_mask(side, side, 3))
-        part = part[1:-1, 1:-1]
-        part[:] = blend(part, spec.swatch, rounded_mask(side - 2, side - 2, 2) // 255 * alpha)
-    if look.ticked:
+        _draw_swatch(out, spec.swatch, side, theme, _DIM if look.name == "disabled" else 255)
+    if look.ticked and left and width < _NARROW:
+        ink_on = (0, 0, 0) if sum(spec.swatch or ()) > _BRIGHT else (255, 255, 255)
+        _centre_text(out[:, _SWATCH_LEFT - 1 : left + 1], "✓", _TICK_TEXT, ink_on)
+    elif look.ticked:
         right = _TICK
-        mark = out[:, width - _TICK - 1 : width - 1]
-        _centre_text(mark, "✓", min(_TICK_TEXT, 16), theme.accent)
+        _centre_text(out[:, width - _TICK - 1 : width - 1], "✓", _TICK_TEXT, theme.accent)
     text, size = _face(spec, variant, width - left - right)
     part = out[:, left : width - right]
     if spec.kind == "item":
         part = part[:, _ITEM_LEFT : _ITEM_LEFT + text_mask(text, size).shape[1]]
     _centre_text(part, text, size, ink)
+
+
+def _draw_swatch(
+    out: NDArray[np.uint8], colour: Colour, side: int, theme: Theme, alpha: int
+) -> None:
+    top = (out.shape[0] - side) // 2
+    part = out[top : top + side, _SWATCH_LEFT : _SWATCH_LEFT + side]
+    part[:] = blend(part, theme.button_edge, rounded_mask(side, side, 3))
+    part = part[1:-1, 1:-1]
+    part[:] = blend(part, colour, rounded_mask(side - 2, side - 2, 2) // 255 * alpha)
 
 
 def _face(spec: ButtonSpec, variant: Variant, width: int) -> tuple[str, int]:
