@@ -74,8 +74,10 @@ def write_json(path: Path | None, result: Mapping[str, Any]) -> None:
     if path is None:
         return
     text = json.dumps(plain(result), indent=2) + "\n"
-    if path.exists() and not path.is_file():  # /dev/stdout, a pipe
-        path.write_text(text, encoding="utf-8")
+    if path.is_relative_to("/dev") or (path.exists() and not path.is_file()):
+        # /dev/stdout, a pipe; never put in place of what was there, even where it leads to a file
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")

@@ -8,11 +8,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from bcannot_core.annotators import Behaviour, make_annotator
+from bcannot_core.annotators import Behaviour, make_annotator, named_behaviour
 from bcannot_core.episodes.episode import Episode, to_json
 from bcannot_core.episodes.worlds import episode_of, open_shared
 from bcannot_core.errors import UsageError
-from bcannot_core.screen import random_variant
+from bcannot_core.screen import get_variant, random_variant
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.neurites import sample_neurites
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
@@ -103,6 +103,8 @@ class GenerateSpec:
         Interface variants to draw from; ``"random"`` is one with all its axes drawn.
     behaviours : tuple
         Behaviours, or names of some, to draw from.
+    mistakes : float, optional
+        Share of placements that go wrong, in place of the behaviour's own.
     sources : tuple of Source
         For ``neuron_tracing``: the volumes to draw from; its own generated tissue without any.
     orientation : Orientation
@@ -115,6 +117,7 @@ class GenerateSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[str, ...] = ("original",)
     behaviours: tuple[Behaviour | str, ...] = ("default",)
+    mistakes: float | None = None
     sources: tuple[Source, ...] = ()
     orientation: Orientation = Orientation()
     min_sections: int = 20
@@ -129,14 +132,21 @@ class GenerateSpec:
         return _digest({"spec": asdict(self), "seed": seed, "recipe": _RECIPE})
 
     def check(self) -> None:
-        """See that there is such a task.
+        """See that there are such a task, such variants and such behaviours.
 
         Raises
         ------
         UsageError
-            There is not.
+            There are not.
         """
         task_class(self.task)
+        for variant in self.variants:
+            if variant != RANDOM_VARIANT:
+                get_variant(variant)
+        for behaviour in self.behaviours:
+            habits = named_behaviour(behaviour) if isinstance(behaviour, str) else behaviour
+            if self.mistakes is not None:
+                habits.with_mistakes(self.mistakes)
 
     def episode(self, seed: int) -> Episode:
         """Make the episode of a seed, as :func:`generate_episode`."""
@@ -229,9 +239,12 @@ def generate_episode(spec: GenerateSpec, seed: int) -> Episode:
     else:
         task = make_task(spec.task, seed, variant=variant, **spec.config)
     session = Session(task)
-    annotator = make_annotator(session, rng, behaviour)
+    habits = behaviour
+    if spec.mistakes is not None:
+        habits = make_annotator(session, 0, behaviour).behaviour.with_mistakes(spec.mistakes)
+    annotator = make_annotator(session, rng, habits)
     annotator.run()
-    meta = {
+    meta: dict[str, Any] = {
         "behaviour": behaviour if isinstance(behaviour, str) else "custom",
         "success": bool(task.score(session.state)["success"]),
     }
