@@ -126,6 +126,7 @@ _GLYPHS = {
 }
 
 
+@lru_cache(maxsize=4096)
 def text_mask(text: str, size: int, weight: int = 0) -> NDArray[np.uint8]:
     """Draw a line of text.
 
