@@ -15,7 +15,10 @@ from bcannot_core.session.clicks import Outcome
 from bcannot_core.session.session import Session
 
 ENTRY_POINTS = "bcannot.annotators"
-_BUILT_IN = {"neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator"}
+_BUILT_IN = {
+    "neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator",
+    "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",
+}
 
 
 class Annotator(ABC):

@@ -13,7 +13,10 @@ from bcannot_core.tasks.base import TaskBase
 from bcannot_core.tasks.env import AnnotationEnv
 
 GROUP = "bcannot.tasks"
-_BUILT_IN = {"neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing"}
+_BUILT_IN = {
+    "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
+    "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
+}
 
 
 @lru_cache(maxsize=1)

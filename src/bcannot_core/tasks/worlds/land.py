@@ -6,6 +6,7 @@ once in a process from a fixed seed with whole numbers only; a scene takes a ran
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ def noise(rng: np.random.Generator, scale: str, hw: tuple[int, int] = (256, 256)
     Parameters
     ----------
     scale : str
-        ``"white"``, ``"grain"`` (about 2 px), ``"patch"`` (about 9 px) or ``"broad"`` (about 40 px).
+        ``"white"``, ``"grain"``, ``"patch"`` or ``"broad"``: smooth over about 1, 2, 9, 40 px.
     """
     height, width = hw
     y, x, turn = (int(v) for v in rng.integers(0, (_BANK - height, _BANK - width, 4)))
@@ -56,8 +57,7 @@ def noise(rng: np.random.Generator, scale: str, hw: tuple[int, int] = (256, 256)
 class Rotation(NamedTuple):
     """Where each picture pixel lies in an unrotated square map: flat indices, intp (256, 256)."""
 
-    index: NDArray[np.intp]
-    side: int = _SIDE
+    at: NDArray[np.intp]
 
     @classmethod
     def by(cls, angle: float, hw: tuple[int, int] = (256, 256)) -> "Rotation":
@@ -73,7 +73,7 @@ class Rotation(NamedTuple):
 
     def take(self, flat_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a map of (side, side), turned."""
-        return flat_map.reshape(-1)[self.index]
+        return flat_map.reshape(-1)[self.at]
 
 
 def cuts(rng: np.random.Generator, low: int, high: int, side: int = _SIDE) -> list[int]:
@@ -98,9 +98,9 @@ def field_map(
     """
     out = np.empty((_SIDE, _SIDE), dtype=np.uint8)
     columns = cuts(rng, 60, 120)
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in pairwise(columns):
         rows = cuts(rng, 50, 130)
-        for top, bottom in zip(rows, rows[1:], strict=False):
+        for top, bottom in pairwise(rows):
             ground, furrow = kinds[int(rng.integers(len(kinds)))]
             part = out[top:bottom, left:right]
             part[:] = ground

@@ -1,4 +1,4 @@
-"""Aerial pictures of road graphs: fields and woods, roads with kerbs and markings, houses, trees."""
+"""Aerial pictures of road graphs: fields and woods, roads with markings, houses, trees."""
 
 import math
 from functools import cache
@@ -125,7 +125,7 @@ def _land(rng: np.random.Generator, look: Look) -> list[Plane]:
 def _road_distances(
     rng: np.random.Generator, graph: RoadGraph, roads: list[Strip]
 ) -> tuple[Plane, NDArray[np.bool_]]:
-    """Return how far each pixel lies beyond the nearest road's edge, and where roads are painted."""
+    """Return how far each pixel lies beyond the nearest road's edge, and where paint is."""
     beyond = np.full((256, 256), _FAR, dtype=np.float32)
     paint = np.zeros((256, 256), dtype=bool)
     for edge, road in zip(graph.edges, roads, strict=True):
