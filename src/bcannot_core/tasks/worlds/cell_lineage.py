@@ -154,7 +154,7 @@ def sample_world(rng: np.random.Generator, config: CellLineageConfig) -> Lineage
     cells = _family(rng, config)
     axis = np.round(rng.uniform(0, math.pi, len(cells)), 4)
     yx = _paths(rng, config, cells, axis)
-    brightness = np.round(np.clip(rng.normal(1.0, 0.14, len(cells)), 0.7, 1.35), 3)
+    brightness = rng.normal(1.0, 0.14, len(cells)).clip(0.7, 1.35).round(3).astype(np.float64)
     texture = rng.integers(0, SIDE, (len(cells), 2))
     debris = _debris(rng, config.debris, yx)
     return LineageWorld(cells, yx, axis, brightness, debris, texture, int(rng.integers(1 << 32)))

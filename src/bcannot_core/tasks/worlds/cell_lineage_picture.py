@@ -88,7 +88,7 @@ class LineagePictures:
         stain *= 1.0 + np.float32(0.28) * _mottled(top, left, 2 * reach + 1)
         bright = _NUCLEUS * self._config.contrast * height * float(world.brightness[cell.index])
         bright *= illumination(y - SIDE / 2, x - SIDE / 2, _FALL_OFF)
-        add_patch(photons, stain * np.float32(bright), row, column)
+        add_patch(photons, (stain * np.float32(bright)).astype(np.float32), row, column)
 
 
 def _mottled(top: int, left: int, side: int) -> NDArray[np.float32]:

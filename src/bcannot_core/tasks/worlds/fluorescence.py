@@ -76,9 +76,9 @@ def add_patch(photons: Photons, patch: Photons, row: int, column: int) -> None:
 def mottle(seed: int, sigma: float) -> NDArray[np.float32]:
     """Return a smooth random field of mean 0 and about 1 at its extremes; wraps, read-only."""
     noise = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
-    smooth = ndimage.gaussian_filter(noise, sigma, mode="wrap")
+    smooth: NDArray[np.float64] = ndimage.gaussian_filter(noise, sigma, mode="wrap")
     smooth /= 2.5 * smooth.std()
-    field = (np.round(np.clip(smooth, -1, 1) * 128) / 128).astype(np.float32)
+    field: NDArray[np.float32] = (np.round(np.clip(smooth, -1, 1) * 128) / 128).astype(np.float32)
     field.flags.writeable = False
     return field
 

@@ -140,7 +140,7 @@ def sample_world(rng: np.random.Generator, config: NeuronTrackingConfig) -> Neur
         others_yx=cells[:, count:],
         sigma=np.round(rng.uniform(3.3, 4.8, total) * 8) / 8,
         depth=np.round(rng.uniform(0, 1, total), 3),
-        brightness=np.round(bright * active * bleached, 3),
+        brightness=np.round(bright * active * bleached, 3).astype(np.float64),
         neurites_yx=placed[:, ends[1] : ends[2]],
         granules_yx=placed[:, ends[0] : ends[1]],
         axis_yx=placed[:, ends[2] :],
