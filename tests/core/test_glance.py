@@ -5,28 +5,34 @@ import pytest
 import torch
 
 from bcannot_core.policy.config import GlanceConfig
-from bcannot_core.policy.glance import GlanceNet, GlanceOutput, ResidualBlock, click_log_prob
+from bcannot_core.policy.glance import (
+    AFFINITIES,
+    GlanceNet,
+    GlanceOutput,
+    ResidualBlock,
+    click_log_prob,
+)
 
 torch.set_num_threads(1)
 
 
-def make_net(size=32, views=3, seed=0):
+def make_net(size=32, lags=(1, 2, 4), seed=0):
     torch.manual_seed(seed)
-    return GlanceNet(GlanceConfig(size=size, views=views, channels=(8, 8, 12))).eval()
+    return GlanceNet(GlanceConfig(size=size, lags=lags, channels=(8, 8, 12))).eval()
 
 
 def make_output(belief, heat):
     belief, heat = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (belief, heat))
-    return GlanceOutput(belief, heat, torch.zeros(1), torch.zeros(1, 3))
+    return GlanceOutput(belief, heat, torch.zeros(1), torch.zeros(1), torch.zeros(1, 5, 8, 8))
 
 
-@pytest.mark.parametrize(("size", "views"), [(8, 1), (32, 3), (48, 2)])
-def test_maps_have_the_resolution_of_the_glance(size, views):
-    net = make_net(size, views)
-    output = net(torch.randn(2, 1 + 2 * views, size, size))
+@pytest.mark.parametrize(("size", "lags"), [(8, (1,)), (32, (1, 2, 4)), (48, (1, 3))])
+def test_maps_have_the_resolution_of_the_glance(size, lags):
+    net = make_net(size, lags)
+    output = net(torch.randn(2, 1 + 2 * len(lags), size, size))
     assert output.belief.shape == output.heat.shape == (2, size, size)
-    assert output.present.shape == (2,)
-    assert output.features.shape == (2, 12)
+    assert output.present.shape == output.sure.shape == (2,)
+    assert output.affinities.shape == (2, len(AFFINITIES) + 1, size, size)
     assert {x.dtype for x in output} == {torch.float32}
 
 

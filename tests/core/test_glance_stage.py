@@ -50,7 +50,8 @@ def make_target(present=True, click=(4, 4), hidden=0):
         mask[2:8, 2:8] = True
     weight = np.ones_like(mask)
     weight[10 : 10 + hidden, 10 : 10 + hidden] = False
-    return Target(mask, weight, click if present else None, present)
+    together = np.random.default_rng(1).random((5, 16, 16)) < 0.5
+    return Target(mask, weight, click if present else None, present, together)
 
 
 def make_output(targets, right=True, click=None):
@@ -61,17 +62,27 @@ def make_output(targets, right=True, click=None):
         y, x = click or target.click_yx or (0, 0)
         heat[i, y, x] = 9
     present = torch.tensor([9.0 if t.present == right else -9.0 for t in targets])
-    return GlanceOutput(belief, heat, present, torch.zeros(len(targets), 3))
+    together = torch.tensor(np.stack([t.affinities for t in targets]))
+    affinities = torch.where(together == right, 9.0, -9.0)
+    return GlanceOutput(belief, heat, present, present, affinities)
 
 
 def test_a_right_answer_costs_little_and_a_wrong_one_much():
     targets = [make_target(), make_target(present=False)]
     good = glance_losses(make_output(targets), targets)
     bad = glance_losses(make_output(targets, right=False), targets)
-    for name in ("mask", "overlap", "present"):
+    for name in ("mask", "overlap", "present", "affinity"):
         assert good[name] < 0.01 < 0.2 < bad[name], name
-    parts = sum(float(good[name]) for name in ("mask", "overlap", "click", "present"))
+    parts = sum(float(value) for name, value in good.items() if name != "total")
     assert float(good["total"]) == pytest.approx(parts)
+
+
+def test_confidence_is_about_the_click_that_would_be_made():
+    targets = [make_target()]
+    on, off = (make_output(targets, click=place) for place in ((4, 4), (12, 12)))
+    off = off._replace(belief=torch.full_like(off.belief, 9.0))
+    losses = [float(glance_losses(output, targets)["sure"]) for output in (on, off)]
+    assert losses[0] < 0.001 < 0.5 < losses[1]
 
 
 def test_a_click_costs_more_the_further_it_is_off():

@@ -7,6 +7,7 @@ import pytest
 
 from bcannot_core.policy.config import GlanceConfig
 from bcannot_core.policy.retina import OUTSIDE_GREY, SETTLE_LOOKS
+from bcannot_core.tasks.neuron_tracing import NODE_RADIUS, PREVIOUS_COLOUR
 from bcannot_core.training.lanes import Lane
 from bcannot_core.training.tissue import Block
 
@@ -24,10 +25,10 @@ def make_block(depth=16, forks_at=None, ends=None):
     return Block(grey, labels)
 
 
-def make_lane(block=None, seed=0, views=3, label=None):
+def make_lane(block=None, seed=0, lags=(1, 2, 3), label=None):
     """A lane at the start of a neurite, in section 0 where a label is named."""
     block = make_block() if block is None else block
-    lane = Lane(GlanceConfig(size=SIZE, views=views), np.random.default_rng(seed))
+    lane = Lane(GlanceConfig(size=SIZE, lags=lags), np.random.default_rng(seed))
     lane.start(block, 4)
     if label is not None:
         lane.z, lane.section = block.starts[label][0]
@@ -76,11 +77,13 @@ def test_it_looks_at_the_first_section_several_times():
     assert lane.z == 1
 
 
-def test_inputs_are_views_in_register_and_what_was_believed():
-    lane = make_lane(label=1)
+@pytest.mark.parametrize("lags", [(1, 2, 3), (1, 2, 4)])
+def test_inputs_are_views_in_register_and_what_was_believed(lags):
+    lane = make_lane(label=1, lags=lags)
+    lane.marks = False
     settle(lane)
     beliefs, corners = [], []
-    for _ in range(4):
+    for _ in range(5):
         y, x = lane.focus
         belief = lane.target().mask * np.float32(0.5 + 0.1 * lane.z)
         beliefs.insert(0, belief)
@@ -90,14 +93,42 @@ def test_inputs_are_views_in_register_and_what_was_believed():
     seen = see(lane)
     y0, x0 = lane.focus[0] - 16, lane.focus[1] - 16
     window = np.s_[y0 : y0 + SIZE, x0 : x0 + SIZE]
-    for i in range(4):
-        expected = (lane.block.grey[lane.z - i][window].astype(float) - 128) / 64
+    for i, lag in enumerate((0, *lags)):
+        expected = (lane.block.grey[lane.z - lag][window].astype(float) - 128) / 64
         assert seen[i] == pytest.approx(expected)
-    for i in range(3):
+    for i, lag in enumerate(lags):
         whole = np.zeros((90, 90), np.float32)
-        y, x = corners[i]
-        whole[y : y + SIZE, x : x + SIZE] = beliefs[i]
+        y, x = corners[lag - 1]
+        whole[y : y + SIZE, x : x + SIZE] = beliefs[lag - 1]
         assert (seen[4 + i] == whole[window]).all()
+
+
+def test_the_node_of_the_section_before_is_seen_as_the_screen_draws_it():
+    lane = make_lane(label=1)
+    lane.marks = True
+    settle(lane)
+    plain = see(lane)
+    assert plain[0, 16, 16 - NODE_RADIUS] == see_grey(lane, 16, 16 - NODE_RADIUS)
+    on(lane)
+    lane.focus = (lane.focus[0] + 3, lane.focus[1])
+    on(lane)
+    seen, focus = see(lane), lane.focus
+    before = focus[0] - lane.past[0].corner_yx[0], focus[1] - lane.past[0].corner_yx[1]
+    for channel, (y, x), z in [(0, (16, 16), lane.z), (1, before, lane.z - 1)]:
+        rows, columns = 16 + (16 - y), 16 + (16 - x)
+        blended = 0.65 * grey_at(lane, z, rows, columns - NODE_RADIUS) + 0.35 * PREVIOUS_COLOUR[1]
+        assert seen[channel, rows, columns - NODE_RADIUS] == pytest.approx((blended - 128) / 64)
+    assert lane.past[0].marked
+    assert not lane.past[1].marked
+
+
+def grey_at(lane, z, row, column):
+    """The grey of a section under a pixel of the present glance."""
+    return float(lane.block.grey[z, lane.focus[0] - 16 + row, lane.focus[1] - 16 + column])
+
+
+def see_grey(lane, row, column):
+    return (grey_at(lane, lane.z, row, column) - 128) / 64
 
 
 def test_beyond_the_block_it_sees_the_outside():
@@ -144,7 +175,7 @@ def test_both_branches_of_a_fork_are_followed():
     assert lane.target().mask.sum() == 2 * 8 * 20
 
 
-def test_where_the_neurite_ends_nothing_is_present_and_the_lane_ends():
+def test_where_the_neurite_ends_nothing_is_present_and_the_lane_ends_soon():
     lane = make_lane(make_block(ends=3), label=1)
     settle(lane)
     for _ in range(3):
@@ -154,7 +185,8 @@ def test_where_the_neurite_ends_nothing_is_present_and_the_lane_ends():
     assert not target.mask.any()
     assert target.weight.all()
     assert target.click_yx is None
-    assert not on(lane)
+    assert [on(lane) for _ in range(3)] == [True, True, False]
+    assert not lane.target().present
 
 
 def test_a_drifted_glance_has_its_target_where_the_neurite_is():

@@ -25,8 +25,8 @@ from bcannot_core.volumes import Contrast, Volume
 CANVAS = (16, 73, 256, 256)
 
 
-def make_config(size=32, views=3, **values):
-    return PolicyConfig(canvas_xywh=CANVAS, glance=GlanceConfig(size=size, views=views), **values)
+def make_config(size=32, lags=(1, 2, 3), **values):
+    return PolicyConfig(canvas_xywh=CANVAS, glance=GlanceConfig(size=size, lags=lags), **values)
 
 
 @cache
@@ -97,7 +97,7 @@ def test_every_section_is_a_view_and_going_back_finds_it_again():
 def test_only_so_many_views_are_remembered():
     looker = Looker(grey=make_grey((12, 300, 300)), start=(0, 150, 150))
     looker.click(*["next_section"] * 11)
-    assert len(looker.retina.views) == 6
+    assert len(looker.retina.views) == 9
 
 
 @pytest.mark.parametrize("aim", [(5, 130), (250, 131), (130, 3), (129, 255), (0, 0)])
@@ -253,7 +253,7 @@ def make_glimpse(origin=(100, 100), size=32, **places):
     for name, value in places.items():
         x, y = (int(part) for part in name.strip("p").split("_"))
         belief[y, x], heat[y, x] = value, np.log(value)
-    return Glimpse(origin, belief, heat, 0.8, np.arange(5, dtype=np.float32))
+    return Glimpse(origin, belief, heat, 0.8, 0.7)
 
 
 def test_the_glance_shows_present_and_past_views_in_register():
@@ -338,7 +338,7 @@ def test_the_summary_tells_of_the_glimpse_and_the_click():
     arrived = retina.summary(arrived=True)
     assert arrived.shape == (SUMMARY,)
     assert arrived.tolist() == pytest.approx(
-        [1, 0, 0.5, 0, 0, 0.5, 7.5 / 1024, np.log(4) / 4, 1, 0.5]
+        [1, 0, 0.5, 0, 0, 0.5, 7.5 / 1024, np.log(4) / 4, np.log(0.7 / 0.3) / 4, 1, 0.5]
     )
     retina.views[0].click = (113, 114)
     clicked = retina.summary(arrived=False)

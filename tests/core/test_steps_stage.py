@@ -9,10 +9,11 @@ from bcannot_core.episodes.generate import GenerateSpec, Source, generate_episod
 from bcannot_core.episodes.replay import replay
 from bcannot_core.errors import DatasetError
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+from bcannot_core.policy.glance import GlanceNet, GlanceOutput
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import Policy
 from bcannot_core.training.recipe import OptimizerRecipe, StepsRecipe
-from bcannot_core.training.rendering import render, render_all
+from bcannot_core.training.rendering import render, render_all, roll_out
 from bcannot_core.training.steps_stage import StepsStage, _spread
 
 torch.set_num_threads(1)
@@ -30,9 +31,9 @@ def episodes(labelled_npz, tmp_path_factory):
     return open_dataset(folder)
 
 
-def make_net(context=6, seed=0):
+def make_net(context=6, seed=0, size=32):
     torch.manual_seed(seed)
-    glance = GlanceConfig(size=32, channels=(8, 8, 8))
+    glance = GlanceConfig(size=size, channels=(8, 8, 8))
     config = PolicyConfig(
         canvas_xywh=(16, 73, 256, 256),
         width=32,
@@ -100,6 +101,60 @@ def test_workers_render_the_same(episodes, tmp_path):
         assert (a.summary == b.summary).all()
 
 
+class SeesBright(GlanceNet):
+    """Stands for a glance network that knows the neurite: what is bright, nearest to its middle."""
+
+    def forward(self, inputs):
+        line = torch.arange(inputs.shape[-1], dtype=torch.float32) - inputs.shape[-1] // 2
+        near = -(line[:, None] ** 2 + line[None] ** 2) / 50
+        belief = 9 * inputs[:, 0].float()
+        judged = torch.ones(len(inputs))
+        return GlanceOutput(belief, near.expand_as(belief), judged, judged, belief[:, None])
+
+
+class ClicksInTheCorner(SeesBright):
+    def forward(self, inputs):
+        output = super().forward(inputs)
+        heat = torch.full_like(output.heat, -1e4)
+        heat[:, 0, 0] = 0
+        return output._replace(heat=heat, belief=torch.ones_like(heat))
+
+
+def test_a_roll_out_clicks_where_the_glance_does_and_aims_where_the_annotator_would(episodes):
+    net = make_net()
+    net.glance = SeesBright(net.config.glance).eval()
+    for episode in episodes:
+        rolled = roll_out(episode, net, torch.device("cpu"))
+        assert rolled.wanted.all()
+        placed = np.array([action == "place" for action in rolled.actions])
+        assert rolled.actions[0] == "place"
+        assert rolled.near[placed].all()
+        own, wish = rolled.clicks[placed], rolled.rects[placed][:, :2]
+        assert (own != wish).any(), "the nodes are the policy's own"
+        buttons = {"next_section", "done"} & set(rolled.actions)
+        assert buttons
+        inside = rolled.rects[~placed]
+        x, y = rolled.clicks[~placed].T
+        assert (inside[:, 0] <= x).all()
+        assert (x < inside[:, 2]).all()
+        assert (inside[:, 1] <= y).all()
+        assert (y < inside[:, 3]).all()
+
+
+def test_a_roll_out_ends_where_a_node_lies_off_target(episodes):
+    net = make_net(size=128)
+    net.glance = ClicksInTheCorner(net.config.glance).eval()
+    for episode in episodes:
+        rolled = roll_out(episode, net, torch.device("cpu"))
+        assert rolled.actions == ("place",)
+        assert (rolled.clicks[0] < rolled.rects[0, :2] - 5).all()
+
+
+def test_roll_outs_are_learnt_from_along_with_the_episodes(episodes):
+    without, extra = make_stage(episodes), make_stage(episodes, rollouts=2)
+    assert len(extra.episodes) == len(without.episodes) + 2
+
+
 # -- windows -------------------------------------------------------------------------------------
 
 
@@ -120,8 +175,10 @@ def test_the_first_steps_of_a_window_inside_an_episode_do_not_count(episodes):
     with torch.inference_mode():
         logits = stage.net.steps(stage._inputs(windows))
         _, weights = stage._losses(logits, windows)
-    assert (weights[0] > 0).tolist() == [True] * 6
-    assert (weights[1] > 0).tolist() == [False] * 4 + [True] * 2
+    wanted = episode.wanted.tolist()
+    assert sum(wanted) > 0.5 * len(wanted)
+    assert (weights[0] > 0).tolist() == wanted[:6]
+    assert (weights[1] > 0).tolist() == [False] * 4 + wanted[7:9]
 
 
 def test_short_episodes_are_filled_up_and_what_fills_does_not_count(episodes):

@@ -82,7 +82,7 @@ def placing_policy(tmp_path_factory: pytest.TempPathFactory) -> str:
         width=16,
         layers=1,
         heads=2,
-        glance=GlanceConfig(size=16, views=1, channels=(8, 8, 8)),
+        glance=GlanceConfig(size=16, lags=(1,), channels=(8, 8, 8)),
     )
     net = PolicyNet(config)
     torch.nn.init.zeros_(net.steps.gate.weight)

@@ -110,7 +110,7 @@ class Guided(Scripted):
             width=16,
             layers=1,
             heads=2,
-            glance=GlanceConfig(size=16, views=2, channels=(8, 8, 8)),
+            glance=GlanceConfig(size=16, lags=(1, 2), channels=(8, 8, 8)),
         )
         self.policy = Policy(PolicyNet(config), device="cpu")
         self.proposed: list[tuple[tuple[int, int], float]] = []

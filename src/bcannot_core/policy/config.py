@@ -6,6 +6,9 @@ from typing import Any
 
 from bcannot_core.errors import CheckpointError
 
+LARGEST_LAG = 8
+"""How many views back a glance may look."""
+
 _LARGEST_FRAME = 8192
 
 
@@ -17,15 +20,20 @@ class GlanceConfig:
     ----------
     size : int
         Side of the glance in canvas pixels; a multiple of 8.
-    views : int
-        How many earlier views are seen in register with the present one.
+    lags : tuple of int
+        Which earlier views are seen in register with the present one; 1, the one before, first.
     channels : tuple of int
         Width of the network at 1/2, 1/4 and 1/8 of the resolution.
     """
 
-    size: int = 128
-    views: int = 3
-    channels: tuple[int, int, int] = (32, 96, 160)
+    size: int = 96
+    lags: tuple[int, ...] = (1, 2, 4)
+    channels: tuple[int, int, int] = (32, 128, 224)
+
+    @property
+    def views(self) -> int:
+        """How many earlier views are seen."""
+        return len(self.lags)
 
     @property
     def inputs(self) -> int:
@@ -107,7 +115,7 @@ class PolicyConfig:
             "layers": self.layers <= 256,
             "context": 1 <= self.context <= 4096,
             "glance.size": 8 <= glance.size <= 1024 and glance.size % 8 == 0,
-            "glance.views": 1 <= glance.views <= 64,
+            "glance.lags": glance.lags[:1] == (1,) and max(glance.lags) <= LARGEST_LAG,
             "glance.channels": all(1 <= c <= 8192 for c in glance.channels),
         }
         wrong = [name for name, good in fits.items() if not good]
@@ -127,7 +135,10 @@ def _checked(kind: type, values: Mapping[str, Any], *, build: bool = False) -> A
     for name, value in values.items():
         if isinstance(value, list):
             value = tuple(value)
-        if not isinstance(value, GlanceConfig) and not _like(value, getattr(default, name)):
+        wanted = getattr(default, name)
+        if name == "lags" and isinstance(value, tuple):
+            wanted = wanted[:1] * len(value)
+        if not isinstance(value, GlanceConfig) and not _like(value, wanted):
             raise CheckpointError(f"the policy configuration has {name} = {value!r}"[:200])
         plain[name] = value
     return kind(**plain) if build else plain

@@ -131,14 +131,15 @@ class Eye:
             belief.mean(0, keepdim=True),
             heat.mean(0, keepdim=True),
             output.present.mean(0, keepdim=True),
-            output.features.mean(0, keepdim=True),
+            output.sure.mean(0, keepdim=True),
+            output.affinities[:1],
         )
         return Glimpse(
             origin,
             torch.sigmoid(mean.belief)[0].cpu().numpy(),
             click_log_prob(mean)[0].cpu().numpy(),
             float(torch.sigmoid(mean.present)[0]),
-            mean.features[0].float().cpu().numpy(),
+            float(torch.sigmoid(mean.sure)[0]),
         )
 
 

@@ -13,14 +13,34 @@ from torch import Tensor, nn
 
 from bcannot_core.policy.config import GlanceConfig
 
+AFFINITIES = ((2, 0), (0, 2), (8, 0), (0, 8))
+"""Steps (y, x) between pixels of which the network says, in training, whether they belong
+together; the last of its affinities is that of a pixel to the same place in the view before."""
+
 
 class GlanceOutput(NamedTuple):
-    """Logits of a batch: belief and heat (n, size, size), present (n,), features (n, c)."""
+    """Logits of a batch.
+
+    Attributes
+    ----------
+    belief, heat : (n, size, size)
+        Which pixels belong to the object, and where the next click goes.
+    present : (n,)
+        Whether the object is there.
+    sure : (n,)
+        Whether the most probable click will be on the object.
+    affinities : (n, k, size, size)
+        Whether pixels belong together, whatever the object: an auxiliary output.
+    """
 
     belief: Tensor
     heat: Tensor
     present: Tensor
-    features: Tensor
+    sure: Tensor
+    affinities: Tensor
+
+
+_AFFINITY_MAPS = len(AFFINITIES) + 1
 
 
 class ResidualBlock(nn.Module):
@@ -63,8 +83,8 @@ class GlanceNet(nn.Module):
         self.up1 = ResidualBlock(b)
         self.lift0 = nn.Conv2d(b, a, 1)
         self.up0 = ResidualBlock(a)
-        self.out = nn.Conv2d(a, 8, 1)
-        self.present = nn.Linear(c, 1)
+        self.out = nn.Conv2d(a, 4 * (2 + _AFFINITY_MAPS), 1)
+        self.judge = nn.Sequential(nn.Linear(2 * c + 2 * a + 2, 64), nn.ReLU(), nn.Linear(64, 2))
 
     def forward(self, inputs: Tensor) -> GlanceOutput:
         """Map (n, inputs, size, size) to the outputs."""
@@ -76,9 +96,33 @@ class GlanceNet(nn.Module):
         middle = self.up1(middle + F.interpolate(self.lift1(deep), scale_factor=2))
         fine = self.up0(fine + F.interpolate(self.lift0(middle), scale_factor=2))
         maps = F.pixel_shuffle(self.out(fine), 2).float()
-        features = deep.mean((2, 3)).float()
-        present: Tensor = self.present(features)
-        return GlanceOutput(maps[:, 0], maps[:, 1], present[:, 0].float(), features)
+        judged = self.judge(self._summary(inputs, maps, fine, deep)).float()
+        return GlanceOutput(maps[:, 0], maps[:, 1], judged[:, 0], judged[:, 1], maps[:, 2:])
+
+    def _summary(self, inputs: Tensor, maps: Tensor, fine: Tensor, deep: Tensor) -> Tensor:
+        """Return features where the object was, where the click goes, and on the whole."""
+        before = inputs[:, 1 + self.config.views].detach().float()
+        click = F.softmax((maps[:, 1] + F.logsigmoid(maps[:, 0])).flatten(1), 1).view_as(before)
+        now = torch.sigmoid(maps[:, 0])
+        totals = torch.stack((before.sum((1, 2)), (now * before).sum((1, 2))), 1)
+        figures = torch.log1p(F.relu(totals))
+        return torch.cat(
+            (
+                deep.mean((2, 3)).float(),
+                _pooled(deep, before, 8),
+                _pooled(fine, before, 2),
+                _pooled(fine, click, 2),
+                figures,
+            ),
+            1,
+        )
+
+
+def _pooled(features: Tensor, weights: Tensor, factor: int) -> Tensor:
+    """Return the mean of (n, c, h, w) features, weighted by a map ``factor`` times as large."""
+    weights = F.avg_pool2d(weights[:, None], factor)
+    total = weights.sum((2, 3)) + 1e-3 / factor**2
+    return (features.float() * weights).sum((2, 3)) / total
 
 
 def click_log_prob(output: GlanceOutput) -> Tensor:

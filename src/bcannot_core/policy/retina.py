@@ -8,12 +8,13 @@ re-centring does not change.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import CheckpointError
-from bcannot_core.policy.config import PolicyConfig
+from bcannot_core.policy.config import LARGEST_LAG, PolicyConfig
 
 OUTSIDE_GREY = 24
 """What the canvas shows outside the volume, in the channel that the retina reads."""
@@ -21,7 +22,7 @@ OUTSIDE_GREY = 24
 SETTLE_LOOKS = 3
 """How often the first view is looked at, each time knowing what was believed of it before."""
 
-_REMEMBERED = 6
+_REMEMBERED = LARGEST_LAG + 1
 _LOOKS = 8
 _DIFFERENT = 4
 _SHARE = 0.03
@@ -44,15 +45,15 @@ class Glimpse:
         Log probability of the next click, given that it falls into the glance.
     present : float
         Probability that the object is in this view at all.
-    features : float32 (n,)
-        Pooled features.
+    sure : float
+        Probability that a click where the heat is highest is on the object.
     """
 
     origin_xy: Point
     belief: NDArray[np.float32]
     heat: NDArray[np.float32]
     present: float
-    features: NDArray[np.float32]
+    sure: float
 
     def at(self, values: NDArray[np.float32], point: Point, default: float) -> float:
         """Return a map's value at a point in register coordinates."""
@@ -213,6 +214,7 @@ class Retina:
                 glimpse.at(glimpse.belief, peak, 0.0),
                 float(glimpse.belief.mean()) * 10,
                 _logit(glimpse.present) / 4,
+                _logit(glimpse.sure) / 4,
                 len(self.views) == 1,
                 float(glimpse.belief.max()),
             ],
@@ -220,7 +222,7 @@ class Retina:
         )
 
 
-SUMMARY = 10
+SUMMARY = 11
 
 
 def glance_inputs(
@@ -230,13 +232,15 @@ def glance_inputs(
     size, count = config.glance.size, config.glance.views
     origin = (focus[0] - size // 2, focus[1] - size // 2)
     inputs = np.zeros((config.glance.inputs, size, size), dtype=np.float32)
-    for i, view in enumerate(views[: count + 1]):
+    for i, lag in enumerate((0, *config.glance.lags)):
+        if lag >= len(views):
+            continue
+        view = views[lag]
         crop(view.grey, _minus(origin, view.offset_xy), inputs[i], OUTSIDE_GREY)
         normalise(inputs[i])
-    for i, view in enumerate(views[1 : count + 1]):
-        if view.glimpse is not None:
+        if lag and view.glimpse is not None:
             place = _minus(origin, view.glimpse.origin_xy)
-            crop(view.glimpse.belief, place, inputs[1 + count + i], 0)
+            crop(view.glimpse.belief, place, inputs[count + i], 0)
     return inputs, origin
 
 
@@ -246,9 +250,7 @@ def normalise(grey: NDArray[np.float32]) -> None:
     grey /= 64
 
 
-def crop(
-    source: NDArray[np.generic], corner_xy: Point, out: NDArray[np.float32], fill: float
-) -> None:
+def crop(source: NDArray[Any], corner_xy: Point, out: NDArray[Any], fill: float) -> None:
     """Copy the window of ``source`` at a corner into ``out``, filling what lies outside."""
     rows, columns = out.shape
     x0, y0 = corner_xy

@@ -25,7 +25,10 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 def glance_losses(output: GlanceOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
-    """Return the losses of a batch: mask, overlap, click, presence; ``total`` is their sum."""
+    """Return the losses of a batch: mask, overlap, click, presence, confidence and affinities.
+
+    ``total`` is their sum.
+    """
     device = output.belief.device
     mask = torch.from_numpy(np.stack([t.mask for t in targets])).to(device, torch.float32)
     weight = torch.from_numpy(np.stack([t.weight for t in targets])).to(device, torch.float32)
@@ -46,8 +49,21 @@ def glance_losses(output: GlanceOutput, targets: Sequence[Target]) -> dict[str, 
         * F.binary_cross_entropy_with_logits(
             output.present, present, weight=1 + (ABSENT_WEIGHT - 1) * (1 - present)
         ),
+        "sure": 0.1 * F.binary_cross_entropy_with_logits(output.sure, _hits(output, mask)),
+        "affinity": 0.5
+        * F.binary_cross_entropy_with_logits(
+            output.affinities,
+            torch.from_numpy(np.stack([t.affinities for t in targets])).to(device, torch.float32),
+        ),
     }
     return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+
+@torch.no_grad()
+def _hits(output: GlanceOutput, mask: Tensor) -> Tensor:
+    """Return for every glance whether the most probable click is on the object."""
+    best = click_log_prob(output).flatten(1).argmax(1, keepdim=True)
+    return mask.flatten(1).gather(1, best)[:, 0]
 
 
 def _bell(where_yx: Tensor, mask: Tensor) -> Tensor:
@@ -142,30 +158,39 @@ class GlanceStage:
 
     def _one_update(self) -> dict[str, float]:
         size = self.net.config.size
-        inputs = np.zeros((len(self._lanes), self.net.config.inputs, size, size), np.float32)
-        for lane, out in zip(self._lanes, inputs, strict=True):
+        lanes = self._drawn()
+        inputs = np.zeros((len(lanes), self.net.config.inputs, size, size), np.float32)
+        for lane, out in zip(lanes, inputs, strict=True):
             lane.inputs(out)
-        targets = [lane.target() for lane in self._lanes]
+        targets = [lane.target() for lane in lanes]
         batch = torch.from_numpy(inputs).to(self.device)
         self.net.train()
         with torch.autocast(self.device.type, torch.bfloat16):
             output = self.net(batch.contiguous(memory_format=torch.channels_last))
         losses = glance_losses(output, targets)
         norm = self.optimizer.step(losses["total"], self.update)
-        hits = self._advance(output, targets)
+        hits = self._advance(lanes, output, targets)
         if (self.update + 1) % self.recipe.refresh == 0:
             self._take_block()
         found = {name: round(float(value.detach()), 5) for name, value in losses.items()}
         return {**found, "on_target": hits, "gradient": round(norm, 4)}
 
-    def _advance(self, output: GlanceOutput, targets: Sequence[Target]) -> float:
+    def _drawn(self) -> list[Lane]:
+        """Return the lanes that take the next step: neighbours in time are too much alike."""
+        batch = min(self.recipe.batch, len(self._lanes))
+        chosen = self._rng.permutation(len(self._lanes))[:batch]
+        return [self._lanes[i] for i in chosen]
+
+    def _advance(
+        self, lanes: Sequence[Lane], output: GlanceOutput, targets: Sequence[Target]
+    ) -> float:
         """Move every lane on by what the network said; return the share of clicks on target."""
         with torch.no_grad():
             best = click_log_prob(output).flatten(1).argmax(1).cpu().numpy()
             belief = torch.sigmoid(output.belief).cpu().numpy()
         hits = []
         guided = max(GUIDED_LEAST, 1 - self.update / max(1, self.recipe.guided))
-        for i, (lane, target) in enumerate(zip(self._lanes, targets, strict=True)):
+        for i, (lane, target) in enumerate(zip(lanes, targets, strict=True)):
             y, x = divmod(int(best[i]), self.net.config.size)
             if target.present:
                 hits.append(bool(target.mask[y, x]))

@@ -13,13 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.policy.config import GlanceConfig
+from bcannot_core.policy.glance import AFFINITIES
 from bcannot_core.policy.retina import OUTSIDE_GREY, SETTLE_LOOKS, crop, normalise
+from bcannot_core.screen.sprites import ring_offsets
+from bcannot_core.tasks.neuron_tracing import NODE_RADIUS, PREVIOUS_ALPHA, PREVIOUS_COLOUR
 from bcannot_core.training.tissue import Block
 
 _LONGEST = 45
 _SHORTEST = 3
 _BRIEF = 0.4
 _LOST = 2
+_AFTER_END = 3
+_MARKED = 0.9
 _OFF_CENTRE = 0.6
 _CARELESS = 0.04
 _CORRECTED = 0.5
@@ -42,12 +47,15 @@ class Target:
         The reference point in the glance, None where there is none.
     present : bool
         Whether the neurite is in this section.
+    affinities : bool (k, size, size)
+        Which pixels belong to one neurite, see :data:`~bcannot_core.policy.glance.AFFINITIES`.
     """
 
     mask: NDArray[np.bool_]
     weight: NDArray[np.bool_]
     click_yx: Yx | None
     present: bool
+    affinities: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class _Past:
     z: int
     corner_yx: Yx
     belief: NDArray[np.float32]
+    marked: bool
 
 
 class Lane:
@@ -87,7 +96,8 @@ class Lane:
         if rng.random() < _OFF_CENTRE:
             self.focus = self._towards_border(self.focus)
         self.past: list[_Past] = []
-        self.missed = self.age = 0
+        self.marks = bool(rng.random() < _MARKED)
+        self.missed = self.age = self.absent = 0
         self.settling = SETTLE_LOOKS - 1
         longest = _LONGEST // 5 if ending is None and rng.random() < _BRIEF else _LONGEST
         self.lasts = int(rng.integers(_SHORTEST, longest))
@@ -107,29 +117,55 @@ class Lane:
         half, views = self.config.size // 2, self.config.views
         y0, x0 = self.focus[0] - half, self.focus[1] - half
         crop(self.block.grey[self.z], (x0, y0), out[0], OUTSIDE_GREY)
+        if self._marked():
+            self._mark(out[0], 0, 0)
         normalise(out[0])
-        for i, past in enumerate(self.past):
+        for i, lag in enumerate(self.config.lags):
+            if lag > len(self.past):
+                continue
+            past = self.past[lag - 1]
             crop(self.block.grey[past.z], (x0, y0), out[1 + i], OUTSIDE_GREY)
+            if past.marked:
+                self._mark(out[1 + i], past.corner_yx[0] - y0, past.corner_yx[1] - x0)
             normalise(out[1 + i])
             corner = (x0 - past.corner_yx[1], y0 - past.corner_yx[0])
             crop(past.belief, corner, out[1 + views + i], 0)
+
+    def _marked(self) -> bool:
+        """Whether the screen shows the node of the section before."""
+        return self.marks and self.age > 0
+
+    def _mark(self, grey: NDArray[np.float32], down: int, right: int) -> None:
+        """Draw the node of the section before, as the screen does, where a glance was centred."""
+        half, size = self.config.size // 2, self.config.size
+        dy, dx = ring_offsets(NODE_RADIUS)
+        ys, xs = dy + half + down, dx + half + right
+        seen = (ys >= 0) & (ys < size) & (xs >= 0) & (xs < size)
+        ys, xs = ys[seen], xs[seen]
+        grey[ys, xs] += PREVIOUS_ALPHA * (PREVIOUS_COLOUR[1] - grey[ys, xs])
 
     def target(self) -> Target:
         """Return the ground truth of the present glance."""
         size = self.config.size
         y0, x0 = self.focus[0] - size // 2, self.focus[1] - size // 2
-        numbers = np.empty((size, size), dtype=np.float32)
-        crop(self.block.sections[self.z], (x0, y0), numbers, 0)
-        sections = numbers.astype(np.int32)
+        sections = self._sections(self.z, (x0, y0))
         mask = np.isin(sections, list(self.tracked))
         own = self.block.label_of[sections] == self.block.label_of[self.section]
         weight = ~(own & ~mask & (sections > 0))
+        before = self._sections(self.past[0].z, (x0, y0)) if self.past else None
+        together = affinities(self.block.label_of, sections, before)
         if not self.tracked:
-            return Target(mask, np.ones_like(mask), None, present=False)
+            return Target(mask, np.ones_like(mask), None, False, together)
         y, x = self.block.reference(self.z, self.section, self.focus)
         click = (y - y0, x - x0)
         inside = 0 <= click[0] < size and 0 <= click[1] < size
-        return Target(mask, weight, click if inside else None, present=True)
+        return Target(mask, weight, click if inside else None, True, together)
+
+    def _sections(self, z: int, corner_xy: Yx) -> NDArray[np.int32]:
+        """Return the numbers of the cross-sections in the glance."""
+        numbers = np.zeros((self.config.size, self.config.size), dtype=np.int32)
+        crop(self.block.sections[z], corner_xy, numbers, 0)
+        return numbers
 
     def advance(
         self, belief: NDArray[np.float32], click_yx: Yx, target: Target, guided: float = 0.0
@@ -152,8 +188,6 @@ class Lane:
             Share of sections in which the ground truth takes the network's place, as in the
             first updates, when the network knows nothing yet.
         """
-        if not self.tracked:
-            return False
         good = bool(target.mask[click_yx]) and _overlap(belief, target.mask) >= _POOR
         help_share = max(guided, 0.0 if good else _CORRECTED)
         if target.click_yx is not None and self.rng.random() < help_share:
@@ -162,11 +196,16 @@ class Lane:
         corner = (self.focus[0] - half, self.focus[1] - half)
         if self.settling:
             self.settling -= 1
-            self.past = [_Past(self.z, corner, belief)]
+            self.past = [_Past(self.z, corner, belief, False)]
             return True
         click = self._clicked((corner[0] + click_yx[0], corner[1] + click_yx[1]))
-        self.past = [_Past(self.z, corner, belief), *self.past[: self.config.views - 1]]
+        now = _Past(self.z, corner, belief, self._marked())
+        self.past = [now, *self.past[: max(self.config.lags) - 1]]
         self.age += 1
+        if not self.tracked:
+            self.absent += 1
+            if self.absent >= _AFTER_END:
+                return False
         if self.z + 1 >= len(self.block.grey) or self.age >= self.lasts or self.missed > _LOST:
             return False
         self._step()
@@ -177,12 +216,14 @@ class Lane:
         """Count misses; now and then click carelessly, anywhere in the cross-section."""
         height, width = self.block.grey.shape[1:]
         click = (min(max(click[0], 0), height - 1), min(max(click[1], 0), width - 1))
-        if self.rng.random() < _CARELESS:
+        if self.tracked and self.rng.random() < _CARELESS:
             careless = self._any_pixel()
             reach = self.config.size // 2 - 8
             if max(abs(careless[0] - self.focus[0]), abs(careless[1] - self.focus[1])) < reach:
                 click = careless
         hit = int(self.block.sections[self.z, click[0], click[1]])
+        if not self.tracked:
+            return click
         if hit in self.tracked:
             self.missed, self.section = 0, hit
         else:
@@ -210,8 +251,9 @@ class Lane:
             "section": self.section,
             "tracked": sorted(self.tracked),
             "focus": list(self.focus),
-            "counts": [self.missed, self.age, self.lasts, self.settling],
-            "past": [[p.z, *p.corner_yx] for p in self.past],
+            "counts": [self.missed, self.age, self.lasts, self.settling, self.absent],
+            "past": [[p.z, *p.corner_yx, int(p.marked)] for p in self.past],
+            "marks": self.marks,
             "rng": self.rng.bit_generator.state,
         }
         beliefs = [p.belief for p in self.past]
@@ -227,12 +269,31 @@ class Lane:
         self.z, self.section = int(values["z"]), int(values["section"])
         self.tracked = set(values["tracked"])
         self.focus = (values["focus"][0], values["focus"][1])
-        self.missed, self.age, self.lasts, self.settling = values["counts"]
+        self.missed, self.age, self.lasts, self.settling, self.absent = values["counts"]
         self.past = [
-            _Past(z, (y, x), belief)
-            for (z, y, x), belief in zip(values["past"], arrays["beliefs"], strict=True)
+            _Past(z, (y, x), belief, bool(marked))
+            for (z, y, x, marked), belief in zip(values["past"], arrays["beliefs"], strict=True)
         ]
+        self.marks = bool(values["marks"])
         self.rng.bit_generator.state = values["rng"]
+
+
+def affinities(
+    label_of: NDArray[np.int64], sections: NDArray[np.int32], before: NDArray[np.int32] | None
+) -> NDArray[np.bool_]:
+    """Return which pixels of a glance belong to one neurite, for every step and the view before.
+
+    Pixels at the far edge, which have no partner, count as apart, as do those of the first view.
+    """
+    together = np.zeros((len(AFFINITIES) + 1, *sections.shape), dtype=np.bool_)
+    height, width = sections.shape
+    for out, (down, right) in zip(together, AFFINITIES, strict=False):
+        here, there = sections[: height - down, : width - right], sections[down:, right:]
+        out[: height - down, : width - right] = (here == there) & (here > 0)
+    if before is not None:
+        names, former = label_of[sections], label_of[before]
+        together[-1] = (names == former) & (names > 0)
+    return together
 
 
 def _overlap(belief: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:

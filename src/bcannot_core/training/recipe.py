@@ -48,7 +48,9 @@ class GlanceRecipe:
     updates : int
         Optimizer updates; 0 skips the stage.
     lanes : int
-        Neurites followed at the same time, the batch size.
+        Neurites followed at the same time.
+    batch : int
+        How many of them, drawn at random, take a step in an update.
     pool : int
         Blocks in use.
     refresh : int
@@ -60,7 +62,8 @@ class GlanceRecipe:
     """
 
     updates: int = 20_000
-    lanes: int = 32
+    lanes: int = 192
+    batch: int = 32
     pool: int = 14
     refresh: int = 8
     guided: int = 2_000
@@ -79,12 +82,15 @@ class StepsRecipe:
         Optimizer updates; 0 skips the stage.
     episodes : int
         How many episodes are rendered, at most.
+    rollouts : int
+        How many of those with labels are played anew by the policy's own eye, at most.
     windows : int
         Windows in a batch.
     """
 
     updates: int = 1_500
     episodes: int = 300
+    rollouts: int = 0
     windows: int = 8
     optimizer: OptimizerRecipe = field(
         default_factory=lambda: OptimizerRecipe(rate=1e-3, average=0.99)
@@ -166,6 +172,7 @@ def _check(recipe: TrainRecipe) -> None:
     glance, augmentation = recipe.glance, recipe.glance.augmentation
     fits = {
         "glance.lanes": glance.lanes >= 1,
+        "glance.batch": glance.batch >= 1,
         "glance.pool": glance.pool >= 1,
         "glance.refresh": glance.refresh >= 1,
         "glance.augmentation.zooms": len(augmentation.zooms) == 2 and min(augmentation.zooms) > 0,

@@ -2,23 +2,31 @@
 
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bcannot_core.annotators import MISTAKE, OVERSHOOT, VERIFY
+from bcannot_core.annotators import CORRECTION, MISTAKE, OVERSHOOT, VERIFY, make_annotator
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
+from bcannot_core.episodes.worlds import build_task
 from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
-from bcannot_core.policy.eye import Eye
+from bcannot_core.policy.eye import Eye, Sight
 from bcannot_core.policy.network import PolicyNet
+from bcannot_core.screen import Screen
+from bcannot_core.session import Session
 
 _DETOURS = {"next_section": MISTAKE | OVERSHOOT, "previous_section": MISTAKE | VERIFY}
+
+
+Point = tuple[int, int]
+Corners = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -56,33 +64,85 @@ class RenderedEpisode:
         return len(self.actions)
 
 
+Renderer = Callable[[Episode, PolicyNet, torch.device], RenderedEpisode]
+
+
 def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEpisode:
     """Replay an episode under the eyes of a policy that does not act."""
     eye = Eye(net.glance, net.config, device)
     played = Replay(episode)
-    screen = played.session.screen
-    sights, clicks, rects, near, wanted, actions = [], [], [], [], [], []
+    steps = _Steps(played.session.screen)
     for frame, click, outcome in played:
-        sights.append(eye.look(frame))
+        sight = eye.look(frame)
         point = (click.x, click.y)
-        near.append(outcome.action == "place" and _within_glance(eye, point))
+        near = outcome.action == "place" and _within_glance(eye, point)
         eye.click(point)
-        clicks.append(point)
-        button = screen.layout.buttons.get(screen.hit(*point).target)
-        corners = (button.x, button.y, button.right, button.bottom) if button else (*point, *point)
-        rects.append(corners)
-        wanted.append(not _DETOURS.get(outcome.action, MISTAKE) & click.flags)
-        actions.append(outcome.action)
-    return RenderedEpisode(
-        np.stack([s.coarse for s in sights]),
-        np.stack([s.patch for s in sights]),
-        np.stack([s.summary for s in sights]),
-        np.array(clicks, dtype=np.int32),
-        np.array(rects, dtype=np.int32),
-        np.array(near),
-        np.array(wanted),
-        tuple(actions),
-    )
+        wanted = not _DETOURS.get(outcome.action, MISTAKE) & click.flags
+        steps.add(sight, point, point, outcome.action, near=near, wanted=wanted)
+    return steps.finish()
+
+
+def roll_out(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEpisode:
+    """Play an episode's task anew: the glance places the nodes, the flawless annotator labels.
+
+    What the annotator would do is to be imitated, on the frames and glimpses that the policy's own
+    clicks lead to. The roll-out ends with the task, or when a node lies off target: what comes
+    then can be told by nobody who only sees the screen.
+    """
+    eye = Eye(net.glance, net.config, device)
+    session = Session(build_task(episode, labels=True))
+    oracle = make_annotator(session, behaviour="flawless")
+    steps = _Steps(session.screen)
+    while not session.terminated:
+        sight = eye.look(session.frame().copy())
+        wish = oracle.act()
+        if oracle.flags & CORRECTION:
+            break
+        click, near = wish, oracle.action == "place" and _within_glance(eye, wish)
+        if near and eye.glimpse is not None:
+            own = eye.retina.to_frame(eye.glimpse.peak())
+            click = own if _on_canvas(session.screen, own) else wish
+        eye.click(click)
+        steps.add(sight, click, wish, oracle.action, near=near, wanted=True)
+        session.apply(click, "policy")
+    return steps.finish()
+
+
+class _Steps:
+    """Collects the steps of an episode."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._sights: list[Sight] = []
+        self._rows: list[tuple[Point, Corners, bool, bool, str]] = []
+
+    def add(
+        self, sight: Sight, click: Point, aim: Point, action: str, *, near: bool, wanted: bool
+    ) -> None:
+        """Add a step: what was seen and clicked, and the click to learn."""
+        button = self._screen.layout.buttons.get(self._screen.hit(*aim).target)
+        corners = (button.x, button.y, button.right, button.bottom) if button else (*aim, *aim)
+        self._sights.append(sight)
+        self._rows.append((click, corners, near, wanted, action))
+
+    def finish(self) -> RenderedEpisode:
+        """Return the steps as arrays."""
+        clicks, rects, near, wanted, actions = zip(*self._rows, strict=True)
+        return RenderedEpisode(
+            np.stack([s.coarse for s in self._sights]),
+            np.stack([s.patch for s in self._sights]),
+            np.stack([s.summary for s in self._sights]),
+            np.array(clicks, dtype=np.int32),
+            np.array(rects, dtype=np.int32),
+            np.array(near),
+            np.array(wanted),
+            tuple(actions),
+        )
+
+
+def _on_canvas(screen: Screen, point: Point) -> bool:
+    canvas = screen.layout.canvas
+    return canvas.x <= point[0] < canvas.right and canvas.y <= point[1] < canvas.bottom
 
 
 def _within_glance(eye: Eye, click_xy: tuple[int, int]) -> bool:
@@ -108,23 +168,23 @@ def _ready(net: PolicyNet) -> PolicyNet:
     return net.eval()
 
 
-def _in_worker(episode: Episode) -> RenderedEpisode:
-    return render(episode, _nets[0], torch.device("cpu"))
+def _in_worker(how: Renderer, episode: Episode) -> RenderedEpisode:
+    return how(episode, _nets[0], torch.device("cpu"))
 
 
 def render_all(
-    episodes: Sequence[Episode], net: PolicyNet, workers: int
+    episodes: Sequence[Episode], net: PolicyNet, workers: int, how: Renderer = render
 ) -> Iterator[RenderedEpisode]:
-    """Render episodes in order: here, or in two worker processes and more."""
+    """Render or roll out episodes in order: here, or in two worker processes and more."""
     if workers < 2:
         device = next(net.parameters()).device
         _ready(net)
         for episode in episodes:
-            yield render(episode, net, device)
+            yield how(episode, net, device)
         return
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "policy"
         save_checkpoint(net, folder, card="", training={}, half=False)
         with ProcessPoolExecutor(workers, context, initializer=_load, initargs=(folder,)) as pool:
-            yield from pool.map(_in_worker, episodes, chunksize=4)
+            yield from pool.map(partial(_in_worker, how), episodes, chunksize=4)

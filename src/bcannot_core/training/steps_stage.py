@@ -16,10 +16,11 @@ from bcannot_core.policy.model import ClickLogits, StepInputs, cells_in, pointer
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.training.optim import Optimizer
 from bcannot_core.training.recipe import StepsRecipe
-from bcannot_core.training.rendering import RenderedEpisode, render_all
+from bcannot_core.training.rendering import RenderedEpisode, render_all, roll_out
 
 _BLIND = 4
 _RAREST = 8.0
+_ENDS = 0.25
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -58,6 +59,9 @@ class StepsStage:
         chosen = _spread(len(episodes), recipe.episodes)
         rendered = render_all([episodes[i] for i in chosen], net, workers)
         self.episodes = [episode for episode in rendered if len(episode)]
+        labelled = [e for e in episodes if e.data is not None and e.data.labels is not None]
+        anew = [labelled[i] for i in _spread(len(labelled), recipe.rollouts)]
+        self.episodes += render_all(anew, net, workers, roll_out)
         if not self.episodes:
             raise DatasetError("the datasets hold no clicks to learn from")
         counts = Counter(action for episode in self.episodes for action in episode.actions)
@@ -94,11 +98,13 @@ class StepsStage:
         }
 
     def _window(self, rng: np.random.Generator) -> tuple[RenderedEpisode, int, int]:
-        """Return an episode, a window's first step and its length; often an episode's start."""
+        """Return an episode, a window's first step and its length; often its start or end."""
         length = self.net.config.context
         episode = self.episodes[rng.integers(len(self.episodes))]
         last = max(1, len(episode) - length + 1)
         first = max(0, int(rng.integers(-length // 2, last)))
+        if rng.random() < _ENDS:
+            first = last - 1
         return episode, first, min(length, len(episode) - first)
 
     def _inputs(self, windows: Sequence[tuple[RenderedEpisode, int, int]]) -> StepInputs:
