@@ -101,7 +101,7 @@ def roll_out(episode: Episode, net: PolicyNet, device: torch.device) -> Rendered
         click, near = wish, oracle.action == "place" and _within_glance(eye, wish)
         if near and eye.glimpse is not None:
             own = eye.retina.to_frame(eye.glimpse.peak())
-            click = own if _on_canvas(session.screen, own) else wish
+            click = own if _places(session, own) else wish
         eye.click(click)
         steps.add(sight, click, wish, oracle.action, near=near, wanted=True)
         session.apply(click, "policy")
@@ -140,9 +140,10 @@ class _Steps:
         )
 
 
-def _on_canvas(screen: Screen, point: Point) -> bool:
-    canvas = screen.layout.canvas
-    return canvas.x <= point[0] < canvas.right and canvas.y <= point[1] < canvas.bottom
+def _places(session: Session, click: Point) -> bool:
+    """Whether a click would place a node: near the border of the canvas it pans."""
+    hit = session.screen.hit(*click)
+    return session.task.action_for(hit, session.state).name == "place"
 
 
 def _within_glance(eye: Eye, click_xy: tuple[int, int]) -> bool:
