@@ -19,7 +19,7 @@ from bcannot_core.policy.config import PolicyConfig
 from bcannot_core.policy.network import PolicyNet
 
 FORMAT = "bcannot-policy"
-VERSION = 1
+VERSION = 2
 SHARD_BYTES = 16 * 1024 * 1024 - 65_536
 _CONFIG_BYTES = 1_000_000
 _SHARDS = 256
