@@ -173,9 +173,10 @@ def refuse(folder, match):
     assert "\n" not in str(caught.value).split(": ", 1)[0]
 
 
-def test_another_version_is_refused(folder):
-    change_config(folder, version=2)
-    refuse(folder, r"version 2, this release reads version 1: update")
+@pytest.mark.parametrize("version", [1, 3, "2", None])
+def test_another_version_is_refused(folder, version):
+    change_config(folder, version=version)
+    refuse(folder, rf"version {version!r}, this release reads version 2: update")
 
 
 def test_another_format_is_refused(folder):

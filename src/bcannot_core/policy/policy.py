@@ -229,8 +229,7 @@ class Policy:
             x, y = self._eye.retina.to_frame(place)
             cx, cy, width, height = self.config.canvas_xywh
             x, y = min(max(x, cx), cx + width - 1), min(max(y, cy), cy + height - 1)
-            sure = gate * glimpse.present * glimpse.at(glimpse.belief, place, 0.0)
-            return Proposal((x, y), sure, "glance")
+            return Proposal((x, y), gate * glimpse.sure, "glance")
         rows, columns = grid_shape(self.config)
         logits = self._logits.pointer.view(rows, columns).cpu()
         column, row = self._pick(torch.log_softmax(logits.flatten(), 0).view(rows, columns).numpy())
