@@ -16,6 +16,7 @@ from bcannot_core.session.session import Session
 
 ENTRY_POINTS = "bcannot.annotators"
 _BUILT_IN = {
+    "animal_limb_tracking": "bcannot_core.annotators.animal_limb_tracking:LimbAnnotator",
     "cell_lineage": "bcannot_core.annotators.cell_lineage:CellLineageAnnotator",
     "neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator",
     "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",

@@ -14,6 +14,7 @@ from bcannot_core.tasks.env import AnnotationEnv
 
 GROUP = "bcannot.tasks"
 _BUILT_IN = {
+    "animal_limb_tracking": "bcannot_core.tasks.animal_limb_tracking:AnimalLimbTracking",
     "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
     "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
     "road_network": "bcannot_core.tasks.road_network:RoadNetwork",

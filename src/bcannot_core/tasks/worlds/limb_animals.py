@@ -10,7 +10,7 @@ from bcannot_core.tasks.worlds.creatures import (
 )  # fmt: skip
 from bcannot_core.tasks.worlds.limb_anatomy import BIRD, SNAKE, SPIDER, Animal
 from bcannot_core.tasks.worlds.limb_insect import insect
-from bcannot_core.tasks.worlds.ribbons import inks, oval, ribbons, samples, width_profile
+from bcannot_core.tasks.worlds.ribbons import Ribbons, inks, oval, ribbons, samples, width_profile
 
 Points = NDArray[np.float64]
 _CENTRE = 128.0
@@ -35,7 +35,7 @@ def _wing_joints(
 ) -> Points:
     """Return shoulder, elbow, wrist and tip of a wing in the bird's frame, (frames, 4, 3)."""
     fold = 0.5 + 0.5 * np.cos(phase)
-    sweep = (-0.3 - 0.4 * fold, 0.28 + 0.35 * fold, -0.3 - 0.65 * fold)
+    sweep = (-0.15 - 0.4 * fold, 0.16 + 0.36 * fold, -0.16 - 0.62 * fold)
     at = np.zeros((len(phase), 3)) + np.array([15.0, 6.0 * side, 2.0]) * scale
     joints = [at]
     for k, length in enumerate((24.0, 30.0, 44.0)):
@@ -73,7 +73,7 @@ def bird(rng: np.random.Generator, frames: int, vigour: float, size: float) -> A
 
 def _plumage(
     rng: np.random.Generator, points: Points, heading: Points, tilt: float, scale: float
-) -> tuple:  # type: ignore[type-arg]
+) -> tuple[Ribbons, ...]:
     colours = [ink(rng, c) for c in _BIRDS[rng.integers(len(_BIRDS))]]
     body, wing, tip, head, beak = colours
     back = posed(
@@ -105,9 +105,10 @@ def _plumage(
          (0.84, 6.6 * scale), (0.95, 5 * scale), (1, 1)), along, wide,
     )  # fmt: skip
     rgb = stain(coat(rng, body, along, wide, 0.1), (u[:, None] - 0.72) * 14, head)
-    spine = points[:, None, [3, 2, 1]]
-    front = points[:, None, 1:2] + (points[:, None, 1:2] - points[:, None, 2:3]) * 0.3
-    torso = ribbons(np.concatenate([spine, front], axis=2), trunk, inks(rgb))
+    front = points[:, 1] + (points[:, 1] - points[:, 2]) * 0.3
+    middle = (points[:, 2] + points[:, 3]) / 2
+    spine = np.stack([points[:, 3], middle, points[:, 2], front], axis=1)
+    torso = ribbons(spine[:, None], trunk, inks(rgb))
     along, wide = samples(28 * scale), samples(24 * scale)
     rays = 1 - 0.2 * np.abs(np.sin(np.linspace(-1, 1, wide) * 3 * np.pi)) ** 4
     rgb = coat(rng, wing, along, wide, 0.05) * rays[None, :, None]
@@ -171,7 +172,7 @@ _SPIDERS = (
 
 def _spider_groups(
     rng: np.random.Generator, body: Points, legs: Points, scale: float
-) -> tuple:  # type: ignore[type-arg]
+) -> tuple[Ribbons, ...]:
     coat_, pale, dark = (ink(rng, c, 8) for c in _SPIDERS[rng.integers(len(_SPIDERS))])
     along, wide = samples(88 * scale), samples(4.6 * scale)
     u = np.linspace(0, 1, along)[:, None]
@@ -243,7 +244,7 @@ def snake(rng: np.random.Generator, frames: int, vigour: float, size: float) -> 
 
 def _snake_skin(
     rng: np.random.Generator, spine: Points, length: float, size: float
-) -> tuple:  # type: ignore[type-arg]
+) -> tuple[Ribbons, ...]:
     ground, saddle, rim = (ink(rng, c, 8) for c in _SNAKES[rng.integers(len(_SNAKES))])
     along, wide = samples(length), samples(13 * size)
     u, v = np.linspace(0, 1, along)[:, None], np.linspace(-1, 1, wide)[None]
