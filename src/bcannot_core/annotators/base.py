@@ -18,8 +18,11 @@ ENTRY_POINTS = "bcannot.annotators"
 _BUILT_IN = {
     "animal_limb_tracking": "bcannot_core.annotators.animal_limb_tracking:LimbAnnotator",
     "cell_lineage": "bcannot_core.annotators.cell_lineage:CellLineageAnnotator",
+    "colored_dot_tracking": "bcannot_core.annotators.colored_dot_tracking:ColoredDotAnnotator",
+    "exploration_3d": "bcannot_core.annotators.exploration_3d:ExplorationAnnotator",
     "neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator",
     "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",
+    "shape_matching": "bcannot_core.annotators.shape_matching:MatchingAnnotator",
 }
 
 

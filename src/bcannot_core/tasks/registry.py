@@ -16,8 +16,11 @@ GROUP = "bcannot.tasks"
 _BUILT_IN = {
     "animal_limb_tracking": "bcannot_core.tasks.animal_limb_tracking:AnimalLimbTracking",
     "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
+    "colored_dot_tracking": "bcannot_core.tasks.colored_dot_tracking:ColoredDotTracking",
+    "exploration_3d": "bcannot_core.tasks.exploration_3d:Exploration3D",
     "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
     "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
+    "shape_matching": "bcannot_core.tasks.shape_matching:ShapeMatching",
 }
 
 
