@@ -182,7 +182,7 @@ class CellLineageAnnotator(PlanAnnotator):
         rings = [
             i
             for i in self.task.rings(state)
-            if cell_of[i] not in due and len(state.daughters(i)) < 2
+            if cell_of[i] not in due and len(state.families[i]) < 2
         ]
         if not rings:
             return None
@@ -225,7 +225,7 @@ class CellLineageAnnotator(PlanAnnotator):
         if state.selected is None:
             return {0}
         cell_of = self._cells(state.nodes) or []
-        placed = {cell_of[d] for d in state.daughters(state.selected)}
+        placed = {cell_of[d] for d in state.families[state.selected]}
         return set(self.world.cells[cell_of[state.selected]].daughters) - placed
 
     def onward(self, intent: Intent, state: LineageState) -> Iterator[Intent]:

@@ -18,7 +18,7 @@ from bcannot_core.tasks.base import check_range
 from bcannot_core.tasks.worlds.fluorescence import SIDE, quantised
 
 _BORDER = 24.0
-_NEWBORN = 6.0  # from the division's centre to each sister
+_NEWBORN = 7.0  # from the division's centre to each sister
 _LEAST_LIFE = 2  # frames from birth to division
 _ROUNDS = 5
 _GROWTH = 0.18

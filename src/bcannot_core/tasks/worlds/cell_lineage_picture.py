@@ -63,7 +63,7 @@ class LineagePictures:
         for i, (y, x) in enumerate(world.debris_yx.tolist()):
             add_spot(photons, (y, x), 1.8 + 0.5 * (i % 3), 0.45 * _NUCLEUS * config.contrast)
         rng = np.random.default_rng((world.noise_seed, frame))
-        return grey(expose(photons, rng, config.noise), 1.75, 4.0)
+        return grey(expose(photons, rng, config.noise), 1.95, 0.0)
 
     def _add_nucleus(self, photons: Photons, cell: Cell, frame: int) -> None:
         world = self._world
