@@ -50,7 +50,8 @@ def list_folder(folder: str | Path) -> tuple[Path, ...]:
     found = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES))
     if not found:
         raise UsageError(
-            f"folder of images {str(folder)!r} has no picture: put {', '.join(SUFFIXES)} files there"
+            f"folder of images {str(folder)!r} has no picture: "
+            f"put files there that end in {', '.join(SUFFIXES)}"
         )
     return found
 
@@ -59,8 +60,8 @@ def list_folder(folder: str | Path) -> tuple[Path, ...]:
 def read_photo(path: Path) -> Photograph:
     """Read a picture: grey, coloured, or of two channels, of any depth.
 
-    Values of other types than uint8 are scaled from their 0.5 to their 99.5 percentile. Small pictures
-    are enlarged and very large ones made smaller. Of a stack, the first picture is taken.
+    Values of other types than uint8 are scaled from their 0.5 to their 99.5 percentile. Small
+    pictures are enlarged and very large ones made smaller. Of a stack, the first picture is taken.
 
     Raises
     ------
