@@ -34,6 +34,7 @@ Point = tuple[int, int]
 Pose = tuple[Point | None, ...]
 PCK_PX = 3.0
 _SUCCESS = 0.95
+_TIGHT = 5
 _RING, _DISC = 5, 2
 _GREY = (235, 235, 235)
 
@@ -59,17 +60,20 @@ class LimbState(EditState):
 
 
 def _buttons(anatomy: Anatomy) -> tuple[ButtonSpec, ...]:
+    alone = len(anatomy.tabs) == 1
+    tight = len(anatomy.tabs) == _TIGHT  # one row of tabs, too narrow for swatches
+    names = anatomy.tabs[0].names if alone else ()
     return (
-        ButtonSpec("next_frame", "Next", "▶", "navigation"),
-        ButtonSpec("previous_frame", "Prev", "◀", "navigation"),
+        ButtonSpec("next_frame", "Next", "→", "navigation"),
+        ButtonSpec("previous_frame", "Prev", "←", "navigation"),
         ButtonSpec("undo", "Undo", "↶"),
         ButtonSpec("done", "Done", "✓"),
         *(
-            ButtonSpec(f"tab_{t}", tab.label, kind="tab", swatch=tab.colour)
+            ButtonSpec(f"tab_{t}", tab.label, kind="tab", swatch=None if tight else tab.colour)
             for t, tab in enumerate(anatomy.tabs)
         ),
         *(
-            ButtonSpec(f"point_{i}", f"point {i + 1}", str(i + 1), kind="item")
+            ButtonSpec(f"point_{i}", names[i] if alone else f"point {i + 1}", kind="item")
             for i in range(anatomy.most_in_tab)
         ),
     )
@@ -363,13 +367,15 @@ class AnimalLimbTracking(TaskBase):
 
 
 def _pose_shapes(anatomy: Anatomy, pose: Pose) -> list[Shape]:
+    """Return the shapes of a pose, keypoint by keypoint, so that placing one appends to them."""
     shapes: list[Shape] = []
-    for a, b in anatomy.bones:
-        one, other = pose[a], pose[b]
-        if one is not None and other is not None:
-            colour = anatomy.tabs[anatomy.tab_of[b]].colour
-            shapes.append(Line(*one, *other, colour, 0.6))
     for k, point in enumerate(pose):
-        if point is not None:
-            shapes.append(Disc(*point, _DISC, anatomy.tabs[anatomy.tab_of[k]].colour))
+        if point is None:
+            continue
+        colour = anatomy.tabs[anatomy.tab_of[k]].colour
+        for j in anatomy.joined[k]:
+            other = pose[j]
+            if other is not None:
+                shapes.append(Line(*other, *point, colour))
+        shapes.append(Disc(*point, _DISC, colour))
     return shapes

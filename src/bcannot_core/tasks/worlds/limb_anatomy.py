@@ -69,6 +69,13 @@ class Anatomy:
         """The full name of each keypoint."""
         return tuple(f"{tab.label} {name}" for tab in self.tabs for name in tab.names)
 
+    @cached_property
+    def joined(self) -> tuple[tuple[int, ...], ...]:
+        """The earlier keypoints that each keypoint is joined to."""
+        return tuple(
+            tuple(min(bone) for bone in self.bones if max(bone) == k) for k in range(self.count)
+        )
+
     @property
     def most_in_tab(self) -> int:
         """How many keypoints the largest tab has."""
