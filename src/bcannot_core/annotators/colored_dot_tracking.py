@@ -50,7 +50,7 @@ class ColoredDotAnnotator(PlanAnnotator):
         The task is another one.
     """
 
-    default_behaviour: ClassVar[Behaviour] = Behaviour(verify=0.15).with_mistakes(0.065)
+    default_behaviour: ClassVar[Behaviour] = Behaviour(verify=0.17).with_mistakes(0.06)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
@@ -103,7 +103,7 @@ class ColoredDotAnnotator(PlanAnnotator):
     def aside(self, intent: Intent, state: DotState) -> Iterator[Intent]:
         """Look at the projection, or back at the dot before."""
         position = intent.position or 0
-        if position == 0 or self.hand.chance(0.7):
+        if position == 0 or self.hand.chance(0.65):
             yield from self._glance()
             return
         here, there = self._dots[position].z, self._dots[position - 1].z
@@ -132,7 +132,7 @@ class ColoredDotAnnotator(PlanAnnotator):
         """Look at the projection with all marks; the careful go through the sections, too."""
         if self.hand.chance(self.strategy.verify):
             yield from self._glance()
-        if self.hand.chance(0.4 * self.strategy.verify):
+        if self.hand.chance(0.6 * self.strategy.verify):
             down = state.section >= self.task.sections // 2
             last = 0 if down else self.task.sections - 1
             while self._now().section != last:

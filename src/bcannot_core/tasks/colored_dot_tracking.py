@@ -24,8 +24,7 @@ from bcannot_core.tasks.worlds.dot_world import DotPictures, DotWorld
 RADIUS_PX = 5.0
 SECTIONS_OFF = 1
 _RING = 7
-_HERE, _ELSEWHERE = (255, 255, 255), (200, 200, 210)
-_ELSEWHERE_ALPHA = 0.3
+_HERE, _ELSEWHERE = (255, 255, 255), (96, 96, 102)
 _MIP = frozenset({"mip"})
 
 
@@ -192,11 +191,10 @@ class ColoredDotTracking(TaskBase):
         return f"Click blue to red, next: {self.world.dots[len(state.placed)].colour_name}"
 
     def _markers(self, state: DotState) -> tuple[Marker, ...]:
+        section = state.section
         return tuple(
-            Marker(dot.x, dot.y, _RING, _HERE)
-            if state.mip or dot.z == state.section
-            else Marker(dot.x, dot.y, _RING, _ELSEWHERE, _ELSEWHERE_ALPHA)
-            for dot in state.placed
+            Marker(x, y, _RING, _HERE if state.mip or z == section else _ELSEWHERE)
+            for z, y, x in state.placed
         )
 
     def score(self, state: DotState) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _nearest(places: NDArray[np.float64]) -> float:
 def _depths(rng: np.random.Generator, count: int, sections: int) -> list[int]:
     """Return the section of each dot: a smooth way up and down through most of the stack."""
     t = np.linspace(0, 1, count)
-    cycles = rng.uniform(1.0, 2.25)
+    cycles = rng.uniform(1.1, 2.4)
     way = np.sin(2 * np.pi * (cycles * t + rng.random()))
     way += rng.uniform(0.1, 0.5) * np.sin(2 * np.pi * (rng.uniform(1.5, 3) * t + rng.random()))
     span = (sections - 1) * rng.uniform(0.8, 1.0)

@@ -116,7 +116,7 @@ class DotPictures:
         for part in _apart([(self._stamp(i), share) for i, share in light.items()]):
             rows, columns, signal = part
             noise = grain[top : top + SIDE, left : left + SIDE][rows, columns]
-            shot = np.sqrt(1 + signal.max(axis=-1, keepdims=True) * np.float32(_PHOTONS / 255))
+            shot = np.sqrt(1 + signal * np.float32(_PHOTONS / 255))
             value = signal + noise * shot + np.float32(255 * self._background)
             np.rint(value, out=value)
             picture[rows, columns] = np.clip(value, 0, 255, out=value).astype(np.uint8)
