@@ -20,7 +20,9 @@ _BUILT_IN = {
     "cell_lineage": "bcannot_core.annotators.cell_lineage:CellLineageAnnotator",
     "colored_dot_tracking": "bcannot_core.annotators.colored_dot_tracking:ColoredDotAnnotator",
     "exploration_3d": "bcannot_core.annotators.exploration_3d:ExplorationAnnotator",
+    "multichannel_alignment": "bcannot_core.annotators.multichannel_alignment:AlignmentAnnotator",
     "neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator",
+    "neuron_tracking": "bcannot_core.annotators.neuron_tracking:NeuronTrackingAnnotator",
     "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",
     "shape_matching": "bcannot_core.annotators.shape_matching:MatchingAnnotator",
 }

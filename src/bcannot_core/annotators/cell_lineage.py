@@ -46,7 +46,7 @@ class CellLineageAnnotator(PlanAnnotator):
     """
 
     default_behaviour: ClassVar[Behaviour] = Behaviour(
-        near_miss=0.03, far_miss=0.015, wrong_object=0.055, verify=0.05, overshoot=0.05
+        near_miss=0.025, far_miss=0.015, wrong_object=0.045, verify=0.05, overshoot=0.05
     )
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:

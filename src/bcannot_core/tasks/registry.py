@@ -18,7 +18,9 @@ _BUILT_IN = {
     "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
     "colored_dot_tracking": "bcannot_core.tasks.colored_dot_tracking:ColoredDotTracking",
     "exploration_3d": "bcannot_core.tasks.exploration_3d:Exploration3D",
+    "multichannel_alignment": "bcannot_core.tasks.multichannel_alignment:MultichannelAlignment",
     "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
+    "neuron_tracking": "bcannot_core.tasks.neuron_tracking:NeuronTracking",
     "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
     "shape_matching": "bcannot_core.tasks.shape_matching:ShapeMatching",
 }
