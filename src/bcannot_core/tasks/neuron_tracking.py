@@ -215,8 +215,10 @@ class NeuronTracking(TaskBase):
             for i, at in enumerate(here)
             if at is not None
         ]
-        before = self._selected_at(state, state.group - 1) if state.group else None
-        if before is not None and state.selected is not None:
+        if state.group == 0 or state.selected is None or here[state.selected] is not None:
+            return tuple(markers)
+        before = self._selected_at(state, state.group - 1)
+        if before is not None:
             ghost = neuron_colour(state.selected)
             markers.append(Marker(before.x, before.y, RING - 2, ghost, _GHOST_ALPHA))
         return tuple(markers)
@@ -332,10 +334,13 @@ def _small_reference(picture: NDArray[np.uint8], points: list[Placed]) -> NDArra
     side = picture.shape[0] // _SHRINK
     part = picture[: side * _SHRINK, : side * _SHRINK].astype(np.uint16)
     blocks = part.reshape(side, _SHRINK, side, _SHRINK, 3).sum(axis=(1, 3))
-    small: NDArray[np.uint8] = np.minimum(blocks // (_SHRINK * _SHRINK) * 5 // 4, 255).astype(np.uint8)
+    small: NDArray[np.uint8] = np.minimum(blocks // (_SHRINK * _SHRINK) * 5 // 4, 255).astype(
+        np.uint8
+    )
     for i, at in enumerate(points):
         row, column = at.y // _SHRINK, at.x // _SHRINK
-        small[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = neuron_colour(i)
+        small[max(row - 2, 0) : row + 3, max(column - 1, 0) : column + 2] = neuron_colour(i)
+        small[max(row - 1, 0) : row + 2, max(column - 2, 0) : column + 3] = neuron_colour(i)
     small.flags.writeable = False
     return small
 
