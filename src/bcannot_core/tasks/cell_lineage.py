@@ -253,7 +253,9 @@ class CellLineage(TaskBase):
         if not state.nodes:
             return "Click the first cell"
         if state.selected is None:
-            return "Click the ring of a dividing cell, or Done"
+            if state.frame + 1 < self.world.frames:
+                return "+t to a division, click the parent's ring"
+            return "Click a dividing cell's ring, or Done"
         if state.frame <= state.nodes[state.selected].frame:
             return "Go to the division of this cell"
         nth = "second" if state.families[state.selected] else "first"

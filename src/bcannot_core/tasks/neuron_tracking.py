@@ -334,9 +334,8 @@ def _small_reference(picture: NDArray[np.uint8], points: list[Placed]) -> NDArra
     side = picture.shape[0] // _SHRINK
     part = picture[: side * _SHRINK, : side * _SHRINK].astype(np.uint16)
     blocks = part.reshape(side, _SHRINK, side, _SHRINK, 3).sum(axis=(1, 3))
-    small: NDArray[np.uint8] = np.minimum(blocks // (_SHRINK * _SHRINK) * 5 // 4, 255).astype(
-        np.uint8
-    )
+    bright = np.minimum(blocks // (_SHRINK * _SHRINK) * 5 // 4, 255)
+    small: NDArray[np.uint8] = bright.astype(np.uint8)
     for i, at in enumerate(points):
         row, column = at.y // _SHRINK, at.x // _SHRINK
         small[max(row - 2, 0) : row + 3, max(column - 1, 0) : column + 2] = neuron_colour(i)

@@ -20,6 +20,7 @@ _BODY = 60.0
 _HALO = 0.16
 _NEURITE = 1.9
 _NEURITE_SIGMA = 10  # eighths of a pixel
+_NEURITE_REACH = 3
 _GRANULE = 14.0
 _GLOW = 3.0
 _FALL_OFF = 0.3
@@ -83,8 +84,9 @@ class NeuronPictures:
 
 def _add_neurites(photons: Photons, yx: NDArray[np.float64], height: float) -> None:
     """Add thin lines of blurred points, all at once."""
-    stamp = spot(_NEURITE_SIGMA, 0, 0)
-    reach = stamp.shape[0] // 2
+    whole = spot(_NEURITE_SIGMA, 0, 0)
+    rim = whole.shape[0] // 2 - _NEURITE_REACH
+    stamp, reach = whole[rim:-rim, rim:-rim], _NEURITE_REACH
     at = np.arange(-reach, reach + 1)
     rows, columns = np.floor(yx + 0.5).astype(np.int64).T
     pixels = (rows[:, None, None] + at[:, None]) * SIDE + columns[:, None, None] + at
