@@ -1,6 +1,7 @@
 """The plan of multi-channel alignment: a salient point in one channel, its match in the other."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -145,9 +146,8 @@ class AlignmentAnnotator(PlanAnnotator):
         """Return where a landmark of a channel lies in the other one; known ones cost nothing."""
         key = channel, xy
         if key not in self._matches:
-            point = np.array([xy], dtype=np.float64)
-            moved = self.warp.to_b(point) if channel == 0 else self.warp.to_a(point)
-            self._matches[key] = (float(moved[0, 0]), float(moved[0, 1]))
+            move = self.warp.point_to_b if channel == 0 else self.warp.point_to_a
+            self._matches[key] = move(*xy)
         return self._matches[key]
 
     def _target(self, state: AlignmentState) -> XY:
@@ -157,7 +157,7 @@ class AlignmentAnnotator(PlanAnnotator):
         if len(others) > pair:
             return self._match(1 - channel, others[pair])
         used = self._used(state)
-        for points in (*self._salient, *self._spare()):
+        for points in chain(self._salient, self._spare()):
             if all(_apart(points[0], u) >= _FREE_PX for u in used):
                 return points[channel]
         return points[channel]
