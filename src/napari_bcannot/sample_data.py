@@ -1,7 +1,7 @@
 """Sample data for napari's *Open sample* menu."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -15,3 +15,25 @@ def sample_em() -> list[LayerData]:
     image = volume_layer(open_volume(path), "sample EM")
     data, meta, kind = volume_layer(open_volume(path, labels=True), "sample neurites")
     return [image, (data, meta | {"visible": False}, kind)]
+
+
+class TaskSample(Protocol):
+    """Makes the layers of a task's world."""
+
+    def __call__(self, seed: int = 0, **options: Any) -> list[LayerData]:
+        """Return the world of a seed, its ground truth hidden; options are the task's own."""
+
+
+def sample_of(task_id: str) -> TaskSample:
+    """Return what opens worlds of a task; nothing is loaded before."""
+
+    def sample(seed: int = 0, **options: Any) -> list[LayerData]:
+        from bcannot_core.tasks.registry import make_task
+
+        return make_task(task_id, seed, **options).layers()
+
+    sample.__name__ = task_id
+    return sample
+
+
+neuron_tracing = sample_of("neuron_tracing")

@@ -1,5 +1,6 @@
 """The player without a window: playing, watching, looking back, and recordings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,20 @@ def test_a_recording_that_does_not_fit_is_refused(episode: Episode) -> None:
     )  # fmt: skip
     with pytest.raises(DatasetError, match="click 0"):
         Player.replay(odd)
+
+
+def test_a_recording_has_its_score_also_where_the_truth_has_gone(episode: Episode) -> None:
+    player = Player.replay(episode)
+    assert player.score() is None
+    player.seek(player.steps)
+    assert player.score()["success"] is True
+    assert episode.data is not None
+    gone = replace(episode, data=replace(episode.data, labels="/nowhere/labels.npz"))
+    player = Player.replay(gone)
+    player.seek(player.steps)
+    score = player.score()
+    assert score is not None
+    assert "coverage" not in score
 
 
 def test_captions_say_what_a_click_is(episode: Episode) -> None:
