@@ -16,6 +16,7 @@ from bcannot_core.session.session import Session
 
 ENTRY_POINTS = "bcannot.annotators"
 _BUILT_IN = {
+    "animal_behavior_tracking": "bcannot_core.annotators.animal_behavior_tracking:BehaviorAnnotator",
     "animal_limb_tracking": "bcannot_core.annotators.animal_limb_tracking:LimbAnnotator",
     "cell_lineage": "bcannot_core.annotators.cell_lineage:CellLineageAnnotator",
     "colored_dot_tracking": "bcannot_core.annotators.colored_dot_tracking:ColoredDotAnnotator",
@@ -25,6 +26,7 @@ _BUILT_IN = {
     "neuron_tracking": "bcannot_core.annotators.neuron_tracking:NeuronTrackingAnnotator",
     "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",
     "shape_matching": "bcannot_core.annotators.shape_matching:MatchingAnnotator",
+    "spectral_plume": "bcannot_core.annotators.spectral_plume:SpectralPlumeAnnotator",
 }
 
 

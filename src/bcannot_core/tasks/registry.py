@@ -14,6 +14,7 @@ from bcannot_core.tasks.env import AnnotationEnv
 
 GROUP = "bcannot.tasks"
 _BUILT_IN = {
+    "animal_behavior_tracking": "bcannot_core.tasks.animal_behavior_tracking:AnimalBehaviorTracking",
     "animal_limb_tracking": "bcannot_core.tasks.animal_limb_tracking:AnimalLimbTracking",
     "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
     "colored_dot_tracking": "bcannot_core.tasks.colored_dot_tracking:ColoredDotTracking",
@@ -23,6 +24,7 @@ _BUILT_IN = {
     "neuron_tracking": "bcannot_core.tasks.neuron_tracking:NeuronTracking",
     "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
     "shape_matching": "bcannot_core.tasks.shape_matching:ShapeMatching",
+    "spectral_plume": "bcannot_core.tasks.spectral_plume:SpectralPlume",
 }
 
 
