@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.io import imread
+from PIL import Image
 from skimage.morphology import skeletonize
 
 from bcannot_core.errors import UsageError
@@ -19,6 +19,7 @@ from bcannot_core.tasks.worlds.curves import Strokes
 
 _PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".tif", ".tiff")
 _MOST_BYTES = 4_000_000
+_MOST_PIXELS = 4_000_000
 _LEAST_PX = 4
 _STEPS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 
@@ -87,13 +88,12 @@ def _parse(path: Path) -> Strokes:
 
 def _trace(path: Path) -> Strokes:
     try:
-        picture = np.asarray(imread(path))
-    except (OSError, ValueError, SyntaxError) as error:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise UsageError(f"{path} has {opened.size} pixels: it is no character")
+            picture = np.asarray(opened.convert("L"))
+    except OSError as error:
         raise UsageError(f"{path} is no picture that can be read: {error}") from error
-    if picture.ndim == 3:
-        picture = picture[..., :3].mean(axis=-1)
-    if picture.ndim != 2:
-        raise UsageError(f"{path} has the shape {picture.shape}: give one picture")
     dark = picture < (float(picture.min()) + float(picture.max())) / 2
     ink = dark if dark.sum() * 2 <= dark.size else ~dark
     thin: NDArray[np.bool_] = skeletonize(ink)  # type: ignore[no-untyped-call]
