@@ -122,7 +122,7 @@ def sample_world(rng: np.random.Generator, config: BehaviorConfig) -> BehaviorWo
     axes = _kept_inside(axes)
     bodies, layers = MAKERS[kind](rng, axes, length, config.deformation)
     grounds = GROUNDS[kind]
-    habitat = grounds[rng.integers(len(grounds))]
+    habitat = grounds[int(rng.integers(len(grounds)))]
     ground = HABITATS[habitat](rng, (SIZE, SIZE))
     corners = np.zeros((config.frames, 2), dtype=np.int64)
     camera = Camera(rng, ground, corners, config.noise, config.contrast)

@@ -49,9 +49,7 @@ class LimbConfig:
 
     def __post_init__(self) -> None:
         if self.species not in ("any", *SPECIES):
-            raise UsageError(
-                f"species is {self.species!r}: choose any, {', '.join(SPECIES)}"
-            )
+            raise UsageError(f"species is {self.species!r}: choose any, {', '.join(SPECIES)}")
         check_range("frames", self.frames, 0, 200)
         check_range("noise", self.noise, 0.0, 60.0)
         check_range("contrast", self.contrast, 0.1, 1.5)
@@ -85,7 +83,7 @@ class LimbWorld:
         return len(self.animal.points_xy)
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
-        """Return a frame of the video, uint8 (256, 256, 3), read-only, drawn when first asked for."""
+        """Return a frame, uint8 (256, 256, 3), read-only, drawn when first asked for."""
         if frame not in self._pictures:
             picture = self.camera.background(frame)
             draw(picture, self.animal.layers, frame, shadows=self.habitat != "sky")
@@ -101,7 +99,7 @@ def sample_world(rng: np.random.Generator, config: LimbConfig) -> LimbWorld:
     frames = config.frames or FRAMES[species]
     animal = ANIMALS[species](rng, frames, config.deformation, config.size)
     grounds = GROUNDS[species]
-    habitat = grounds[rng.integers(len(grounds))]
+    habitat = grounds[int(rng.integers(len(grounds)))]
     corners = _corners(rng, animal.travel_xy, _REACH[species])
     extent = corners.max(axis=0) + SIZE
     side = int(extent.max())

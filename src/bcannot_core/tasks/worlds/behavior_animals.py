@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from bcannot_core.tasks.worlds.creatures import Layer, coat, ink, leg_joints, stain, strides, unit
 from bcannot_core.tasks.worlds.ribbons import (
-    Floats, Ribbons, curve, inks, left_of, oval, ribbons, samples, width_profile,
+    Floats,
+    Ribbons,
+    curve,
+    inks,
+    left_of,
+    oval,
+    ribbons,
+    samples,
+    width_profile,
 )  # fmt: skip
 
 Points = NDArray[np.float64]
@@ -266,8 +274,6 @@ def _feet_wave(
     return ribbons(both, shape, inks(coat(rng, colour, along, 6, 0.1)), smooth=False)
 
 
-Maker = Callable[
-    [np.random.Generator, Points, float, float], tuple[Points, tuple[Layer, ...]]
-]
+Maker = Callable[[np.random.Generator, Points, float, float], tuple[Points, tuple[Layer, ...]]]
 MAKERS: dict[str, Maker] = {"insect": insects, "fish": fish, "crawler": crawlers}
 """Makers by kind: generator, body axes, length, vigour."""

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
-SUBSTEPS = 4
+SUBSTEPS = 3
 _TURNS = np.radians([-34.0, -20.0, -9.0, 0.0, 9.0, 20.0, 34.0])
 _CLEAR_PX = 9.0
-_TRIES = 6
+_TRIES = 4
 
 
 def wander(

@@ -121,7 +121,7 @@ BIRD = Anatomy(
         Tab("Wing L", CYAN, _WING),
         Tab("Wing R", PINK, _WING),
     ),
-    _chain(0, 5) + ((2, 5),) + _chain(5, 4) + ((2, 9),) + _chain(9, 4),
+    (*_chain(0, 5), (2, 5), *_chain(5, 4), (2, 9), *_chain(9, 4)),
 )
 SPIDER = Anatomy(
     "spider",
