@@ -89,7 +89,7 @@ def test_the_annotator_goes_on_and_the_person_takes_over(controller):
     controller.play()
     snapshot = controller.snapshot()
     assert snapshot.playing
-    assert snapshot.caption.startswith("annotator: place")
+    assert snapshot.caption.startswith("annotator · place")
     assert snapshot.steps == 0, "the click is shown before it is made"
     controller.tick()
     controller.tick()

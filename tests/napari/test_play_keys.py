@@ -36,6 +36,16 @@ def test_lists_have_digits_and_labels_that_share_a_letter_another_one():
     assert keys["E"] == "web"
 
 
+def test_tabs_that_begin_alike_have_the_upper_row_of_letters():
+    tabs = [ButtonSpec(f"leg{i}", f"L{i}", kind="tab") for i in range(1, 6)]
+    keys = assign_keys([*tabs, ButtonSpec("quit", "Quit"), *items(2)])
+    assert [keys[key] for key in "QWERT"] == [tab.id for tab in tabs]
+    assert keys["U"] == "quit"
+    assert [keys[digit] for digit in "12"] == ["neuron_0", "neuron_1"]
+    text = keys_help(keys, [*tabs, ButtonSpec("quit", "Quit"), *items(2)])
+    assert text.startswith("<b>1 … 2</b> list &nbsp; <b>Q … T</b> tabs &nbsp; <b>U</b> Quit")
+
+
 @pytest.mark.parametrize("count", [5, 20, 60])
 def test_no_key_has_two_buttons_and_no_button_two_keys(count):
     specs = [*items(count), ButtonSpec("undo", "Undo"), ButtonSpec("done", "Done")]

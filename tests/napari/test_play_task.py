@@ -231,7 +231,7 @@ def test_watching_pausing_and_taking_over(make_table):
     table.fast()
     table.press("play")
     assert table.view.play.text() == "Pause"
-    assert table.view.caption.text().startswith("Next: annotator: place")
+    assert table.view.caption.text().startswith("Next: annotator · place")
     table.until(lambda: len(table.actions) >= 5)
     table.press("play")
     paused = len(table.actions)
@@ -287,7 +287,7 @@ def test_the_slider_looks_back_without_changing_anything(make_table):
     table.settle()
     assert table.snapshot.position == 0
     assert table.view.position.text() == "0 / 4"
-    assert table.view.caption.text().startswith("Next: annotator:")
+    assert table.view.caption.text().startswith("Next: annotator · ")
     table.click_canvas(150, 150)
     assert table.player.session.clicks == clicks
     assert "earlier step" in table.view.status.text()
@@ -401,7 +401,7 @@ def test_a_recorded_episode_is_looked_at_step_by_step(make_table, tmp_path):
     assert table.view.episode.isVisibleTo(table.widget)
     assert table.view.episode_name.text() == "of 2 · episode 0"
     assert table.view.position.text() == f"0 / {len(found[0])}"
-    assert table.view.caption.text().startswith("Next: annotator: place")
+    assert table.view.caption.text().startswith("Next: annotator · place")
     table.click_canvas(128, 128)
     assert "recording" in table.view.status.text()
     assert list(table.player.session.clicks) == list(found[0].clicks)

@@ -43,6 +43,8 @@ class PlayView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # wants the height, so that napari leaves it to the screen
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._make_choice()
         self._make_transport()
         self._make_rest()
