@@ -9,13 +9,14 @@ Perlin noise; the warp is a similarity and a smooth spline.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import TaskError, UsageError
-from bcannot_core.screen import ButtonSpec, Content, Cross, Hit, Marker, Text, get_variant
+from bcannot_core.screen import ButtonSpec, Content, Cross, Hit, Marker, Shape, Text, get_variant
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks.base import LayerData, TaskBase, check_range, make_config
 from bcannot_core.tasks.edits import EditState, edited, finished, undone
@@ -216,15 +217,9 @@ class MultichannelAlignment(TaskBase):
             shapes=tuple(
                 shape
                 for i, ((x, y), colour) in enumerate(zip(placed, colours, strict=True))
-                for shape in (
-                    Cross(x, y, 4, _RIM),
-                    Cross(x, y, 3, colour),
-                    _number(x, y, i, colour),
-                )
+                for shape in _marks(x, y, i, colour)
             ),
-            markers=tuple(
-                Marker(x, y, 5, colour) for (x, y), colour in zip(placed, colours, strict=True)
-            ),
+            markers=tuple(Marker(x, y, 7, _SINGLE) for x, y in placed[state.pairs :]),
             status=(f"{state.pairs}/{wanted} pairs", f"channel {_NAMES[state.channel]}"),
             progress=state.pairs / wanted,
             disabled=frozenset() if state.can_undo else frozenset({"undo"}),
@@ -301,10 +296,12 @@ class MultichannelAlignment(TaskBase):
         return np.stack([points[:, ::-1], moved[:, ::-1]], axis=1)
 
 
-def _number(x: int, y: int, index: int, colour: tuple[int, int, int]) -> Text:
-    """Return a landmark's number beside it, inside the canvas."""
+@lru_cache(maxsize=1024)
+def _marks(x: int, y: int, index: int, colour: tuple[int, int, int]) -> tuple[Shape, ...]:
+    """Return a landmark's cross, and its number beside it, inside the canvas."""
     left = x + 8 if x < SIDE - 26 else x - 22
-    return Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
+    number = Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
+    return Cross(x, y, 6, _RIM), Cross(x, y, 5, colour), number
 
 
 def _distinct(points: tuple[Pixel, ...]) -> bool:
