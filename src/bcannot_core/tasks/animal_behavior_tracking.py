@@ -299,7 +299,7 @@ def _mark_shapes(marks: Marks) -> list[Shape]:
             shapes.append(Line(*back, *front, COLOURS[i]))
         if front is not None:
             shapes.append(Disc(*front, _DISC + 1, COLOURS[i]))
-            shapes.append(Text(front[0] + 6, front[1] - 6, str(i + 1), COLOURS[i]))
+            shapes.append(Text(front[0] + 7, front[1] - 7, str(i + 1), COLOURS[i]))
         if back is not None:
             shapes.append(Disc(*back, _DISC, COLOURS[i]))
     return shapes
