@@ -126,6 +126,7 @@ def expose(photons: Photons, rng: np.random.Generator, noise: float) -> Photons:
     counted += np.sqrt(photons + np.float32(0.375))
     np.maximum(counted, 0, out=counted)
     counted *= counted
+    counted -= np.float32(0.375 + 0.25 * noise * noise)  # so that the mean is kept
     return counted
 
 
