@@ -35,9 +35,7 @@ def samples(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("shard_bytes", [1, 2**30])
-def test_every_step_is_read_back(
-    episodes: list[Episode], tmp_path: Path, shard_bytes: int
-) -> None:
+def test_every_step_is_read_back(episodes: list[Episode], tmp_path: Path, shard_bytes: int) -> None:
     done: list[int] = []
     folder = export_webdataset(
         episodes, tmp_path / "d", shard_bytes=shard_bytes, progress=done.append

@@ -30,9 +30,7 @@ def command(
     dataset: Annotated[list[Path], typer.Argument(help="Datasets' folders, or single shards.")],
     out: Annotated[Path, typer.Option(help="A new folder.")],
     form: Annotated[Format, typer.Option("--format", help="Whose format.")],
-    task: Annotated[
-        list[str] | None, typer.Option(help="Tasks to take; all by default.")
-    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Tasks to take; all by default.")] = None,
     episodes: Annotated[
         int | None, typer.Option(min=1, help="Take so many episodes, from the first on.")
     ] = None,
