@@ -36,4 +36,14 @@ def sample_of(task_id: str) -> TaskSample:
     return sample
 
 
+colored_dot_tracking = sample_of("colored_dot_tracking")
+neuron_tracking = sample_of("neuron_tracking")
+multichannel_alignment = sample_of("multichannel_alignment")
+exploration_3d = sample_of("exploration_3d")
+spectral_plume = sample_of("spectral_plume")
+animal_limb_tracking = sample_of("animal_limb_tracking")
+road_network = sample_of("road_network")
+cell_lineage = sample_of("cell_lineage")
+animal_behavior_tracking = sample_of("animal_behavior_tracking")
+shape_matching = sample_of("shape_matching")
 neuron_tracing = sample_of("neuron_tracing")

@@ -95,6 +95,7 @@ class PlayView(QWidget):
         self.layers = _button("Show in viewer", "Open the world and the annotation as layers")
         self.record = QCheckBox("Record")
         self.record.setToolTip("Keep what is clicked: a journal while you play, an episode after")
+        self.record.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.record_folder = _button("Folder…", "Choose the dataset that sessions are added to")
         self.open = _button("Open recording…", "Look at recorded episodes: choose their folder")
         self.episode = QSpinBox()

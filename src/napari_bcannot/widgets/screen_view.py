@@ -92,7 +92,9 @@ class ScreenView(QWidget):
     def mousePressEvent(self, event: Any) -> None:
         """Click with the left button."""
         place = event.position() if hasattr(event, "position") else event.localPos()
-        pixel = self.fit.to_frame(place.x(), place.y())
+        fit = self.fit
+        half = 0.5 / fit.ratio  # the mouse names a pixel by its corner
+        pixel = fit.to_frame(place.x() + half, place.y() + half)
         if event.button() == Qt.MouseButton.LeftButton and self._image is not None and pixel:
             self.clicked.emit(*pixel)
         event.accept()
