@@ -240,8 +240,14 @@ class SpectralPlumeAnnotator(PlanAnnotator):
             count += 1
         if self.hand.chance(0.5):
             polygon = polygon[::-1]
+        # The first vertex is one that no other lies near to, so that none closes the polygon.
         start = self.hand.below(len(polygon))
-        polygon = polygon[start:] + polygon[:start]
-        first = polygon[0]
-        reach = CLOSE_PX + _MOST_JITTER * 2 + 1
-        return (first, *(v for v in polygon[1:] if math.dist(v, first) > reach))
+        turns = [polygon[i:] + polygon[:i] for i in (*range(start, len(polygon)), *range(start))]
+        return max((_kept(turn) for turn in turns), key=len)
+
+
+def _kept(polygon: Polygon) -> Polygon:
+    """Return the vertices of a polygon that do not close it when they are clicked."""
+    first = polygon[0]
+    reach = CLOSE_PX + _MOST_JITTER * 2 + 1
+    return (first, *(v for v in polygon[1:] if math.dist(v, first) > reach))

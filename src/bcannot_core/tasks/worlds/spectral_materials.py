@@ -2,7 +2,7 @@
 
 Reflectances are typical of the material: plants are dark where water absorbs, dry matter and soils
 rise towards the short-wave infrared, clay and concrete dip at 2.2 µm. Gases absorb in narrow
-bands: methane at 1.65 and 2.3 µm, carbon dioxide at 1.57 and 2.0 µm, ammonia at 2.0 and 2.2 µm.
+bands: methane at 1.65 and 2.3 µm, carbon dioxide at 1.57 and 2.0 µm, ammonia at 1.5 and 2.2 µm.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ MATERIALS = {name: i for i, name in enumerate(_REFLECTANCE)}
 GASES: Mapping[str, tuple[float, ...]] = {
     "CH4": (0.0, 0.0, 0.7, 0.0, 0.08, 1.0),
     "CO2": (0.0, 0.65, 0.05, 1.0, 0.0, 0.0),
-    "NH3": (0.0, 0.05, 0.0, 0.7, 1.0, 0.08),
+    "NH3": (0.0, 0.7, 0.05, 0.08, 1.0, 0.05),
 }
 """Depth of absorption in each band, relative to the deepest one."""
 
