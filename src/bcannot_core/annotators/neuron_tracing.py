@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bcannot_core.annotators.base import Annotator
-from bcannot_core.annotators.behaviour import Behaviour
-from bcannot_core.annotators.labels import Flag, Phase, pack_flags
+from bcannot_core.annotators.behaviour import Behaviour, Flag
 from bcannot_core.annotators.tracing_aim import TracingAim
 from bcannot_core.annotators.tracing_faults import Fault, Faults
 from bcannot_core.errors import TaskError
@@ -23,12 +22,6 @@ from bcannot_core.tasks.trace_state import Offset, TraceState
 _MOST_MISTAKES = 3
 _MOST_BACK = 3
 _NEXT, _PREVIOUS = "next_section", "previous_section"
-_PHASES = {
-    "place": Phase.PLACE,
-    "undo": Phase.CORRECT,
-    "remove": Phase.CORRECT,
-    "done": Phase.FINISH,
-}
 
 
 class Intent(NamedTuple):
@@ -78,8 +71,7 @@ class TracingAnnotator(Annotator):
             raise TaskError("the trace has ended: there is nothing left to click")
         self._drop_stale_script()
         intent = self._script.pop(0) if self._script else self._with_habits(state)
-        self.action = intent.action
-        self.flags = pack_flags(intent.flags, _phase(intent), state.section)
+        self.action, self.flags = intent.action, intent.flags
         self.ms = self.hand.reaction_ms(intent.action)
         x, y = self._pixel(intent, state)
         self._clicked = (len(self.session.clicks) + 1, x, y)
@@ -177,10 +169,3 @@ class TracingAnnotator(Annotator):
             layout.canvas.x + width // 2 + intent.at[1] - state.view[1],
             layout.canvas.y + height // 2 + intent.at[0] - state.view[0],
         )
-
-
-def _phase(intent: Intent) -> Phase:
-    """Return what a click is for; its data position is the section that it was made in."""
-    if intent.flags & Flag.VERIFY:
-        return Phase.VERIFY
-    return _PHASES.get(intent.action, Phase.NAVIGATE)
