@@ -164,7 +164,7 @@ def test_the_number_of_nodes_has_an_end() -> None:
     rng = np.random.default_rng(0)
     go_to(session, 1)
     for _ in range(600):
-        rings = [i for i in task_of(session).rings(session.state)]
+        rings = list(task_of(session).rings(session.state))
         if session.state.selected is None and rings:
             node = session.state.nodes[int(rng.choice(rings))]
             click(session, task_of(session).ring_xy(node, session.state.frame))
