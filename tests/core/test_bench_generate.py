@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bcannot_core.episodes import bench_generate
@@ -13,6 +15,7 @@ from bcannot_core.episodes.specification import GenerateSpec
 
 def test_rates_are_taken_from_the_first_result_on(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
+    data = SimpleNamespace(column=lambda name: np.array([200]))
 
     def generate(
         spec: Any, episodes: int, seed: int, out: str, *, workers: int, progress: Any
@@ -23,16 +26,10 @@ def test_rates_are_taken_from_the_first_result_on(monkeypatch: pytest.MonkeyPatc
             progress(there, episodes)
         Path(out, "a.parquet").write_bytes(b"x" * 100)
 
-    class Data:
-        @staticmethod
-        def column(name: str) -> Any:
-            import numpy as np
-
-            return np.array([200])
-
     monkeypatch.setattr(bench_generate, "generate_episodes", generate)
-    monkeypatch.setattr(bench_generate, "open_dataset", lambda folder: Data())
-    monkeypatch.setattr(bench_generate.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(bench_generate, "open_dataset", lambda folder: data)
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr(bench_generate, "time", clock)
     seen: list[int] = []
     found = measure_generate(GenerateSpec(), 50, 0, (1, 2), seen.append)
     one, two = found["runs"]
