@@ -143,7 +143,7 @@ class SpectralPlumeAnnotator(PlanAnnotator):
         if not state.vertices and self._others:
             cloud = self.hand.choice(self._others)
             outline = self._outline(cloud)
-            for at in outline[: 1 + self.hand.below(3)]:
+            for at in outline[: 2 + self.hand.below(3)]:
                 if self._clear(at, self.session.state):
                     yield intent._replace(target=at)
         elif len(state.vertices) >= 3 and intent.position is not None:

@@ -78,7 +78,7 @@ def _buildings(rng: np.random.Generator) -> MaterialMap:
     ground = np.full((_SIDE, _SIDE), MATERIALS["asphalt"], dtype=np.uint8)
     xs, ys = cuts(rng, 62, 110), cuts(rng, 58, 100)
     for left, right in pairwise(xs):
-        ground[:, left + 4] = MATERIALS["paint"]
+        ground[:, left + 4 : left + 5] = MATERIALS["paint"]
         for top, bottom in pairwise(ys):
             if right - left < 26 or bottom - top < 26:
                 continue
