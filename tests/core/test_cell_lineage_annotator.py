@@ -47,10 +47,11 @@ def test_ten_seeds_succeed_with_mistakes_on() -> None:
 
 
 @pytest.mark.slow
-def test_500_seeds_succeed_and_the_share_of_mistakes_is_as_asked() -> None:
-    sessions = [annotated(seed, frames=14, debris=0) for seed in range(500)]
+@pytest.mark.parametrize("first", range(0, 500, 100))
+def test_500_seeds_succeed_and_the_share_of_mistakes_is_as_asked(first: int) -> None:
+    sessions = [annotated(seed) for seed in range(first, first + 100)]
     scores = [session.task.score(session.state) for session in sessions]
-    assert sum(score["success"] for score in scores) == 500
+    assert sum(score["success"] for score in scores) == 100
     assert min(score["edge_f1"] for score in scores) == 1.0
     assert 0.05 <= error_share(sessions) <= 0.15
 
