@@ -222,7 +222,8 @@ class PlayController:
         if live and moved and player.session.terminated:
             self._after("done")
         else:
-            self._announce("The annotator is at work: click to take over." if live else "")
+            who = "The annotator is at work" if self._playing else "A step by the annotator"
+            self._announce(f"{who}: click to take over." if live and moved else "")
 
     def wait_ms(self, rate: float | None) -> int:
         """Return how long to wait for the next step.

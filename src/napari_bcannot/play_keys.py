@@ -26,8 +26,9 @@ _MANY = 4
 def assign_keys(specs: Iterable[ButtonSpec]) -> dict[str, str]:
     """Give every button a key of its own.
 
-    The usual ones keep theirs and a list has the digits. The others get a letter of their label;
-    tabs the upper row of letters in their order, where they do not begin with different ones.
+    The usual ones keep theirs; a list has the digits, and so have labels that begin with one. The
+    others get a letter of their label; tabs the upper row of letters in their order, where they do
+    not begin with different ones.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def assign_keys(specs: Iterable[ButtonSpec]) -> dict[str, str]:
     tabs = [spec for spec in rest if spec.kind == "tab"]
     alike = len({_letters(spec)[:1] for spec in tabs}) < len(tabs)
     for spec in sorted(rest, key=lambda spec: _ORDER.index(spec.kind)):
-        if spec.kind == "item":
+        if spec.kind == "item" or spec.label[:1].isdigit():
             wished = _DIGITS + _LETTERS
         elif spec.kind == "tab" and alike:
             wished = _LETTERS + _DIGITS

@@ -46,6 +46,12 @@ def test_tabs_that_begin_alike_have_the_upper_row_of_letters():
     assert text.startswith("<b>1 … 2</b> list &nbsp; <b>Q … T</b> tabs &nbsp; <b>U</b> Quit")
 
 
+def test_labels_that_begin_with_a_number_have_digits_in_their_order():
+    bands = [ButtonSpec(f"band{i}", f"{1000 + 10 * i} nm", kind="toggle") for i in range(3)]
+    keys = assign_keys([*bands, ButtonSpec("close", "Close")])
+    assert keys == {"1": "band0", "2": "band1", "3": "band2", "C": "close"}
+
+
 @pytest.mark.parametrize("count", [5, 20, 60])
 def test_no_key_has_two_buttons_and_no_button_two_keys(count):
     specs = [*items(count), ButtonSpec("undo", "Undo"), ButtonSpec("done", "Done")]

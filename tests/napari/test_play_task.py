@@ -64,12 +64,13 @@ class Table:
 
     def press(self, name):
         """Click a button of the widget with the mouse."""
-        from qtpy.QtCore import Qt
+        from qtpy.QtCore import QPoint, Qt
         from qtpy.QtTest import QTest
 
         button = getattr(self.view, name)
         assert button.isEnabled(), f"{name} is greyed out"
-        QTest.mouseClick(button, Qt.LeftButton)
+        at = QPoint(8, button.height() // 2)  # on the box of a check box, too
+        QTest.mouseClick(button, Qt.LeftButton, Qt.NoModifier, at)
         self.settle()
 
     def key(self, text, modifiers=""):

@@ -86,6 +86,9 @@ class PlayView(QWidget):
             self.speed.addItem(text, rate)
         self.speed.setCurrentIndex(_USUAL_SPEED)
         self.caption = _text("")
+        self.caption.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # two lines always, so that the screen stays where it is while it plays
+        self.caption.setMinimumHeight(2 * self.caption.fontMetrics().lineSpacing())
         self.caption.setToolTip("The click that comes next, marked by the cross")
 
     def _make_rest(self) -> None:
