@@ -41,7 +41,7 @@ def test_two_workers_and_one_make_the_same_bytes(tmp_path: Path) -> None:
 def test_a_dask_cluster_makes_the_same_bytes(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     generate_episodes(MIXED, 40, 3, tmp_path / "here")
-    options: dict[str, Any] = {"processes": False, "dashboard_address": None}
+    options: dict[str, Any] = {"processes": True, "dashboard_address": None}
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         distributed.Client(cluster) as client,
@@ -161,3 +161,15 @@ def test_a_click_of_a_mixed_dataset_takes_less_than_eight_bytes(tmp_path: Path) 
     generate_episodes(Mixture(parts), 120, 1, tmp_path)
     size = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert size / open_dataset(tmp_path).column("steps").sum() <= 8
+
+
+def test_a_fault_says_in_which_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(spec: GenerateSpec, seed: int) -> Episode:
+        if seed == episode_seed(3, 1):
+            raise ZeroDivisionError("nothing to share")
+        return generate_episode(spec, seed)
+
+    monkeypatch.setattr("bcannot_core.episodes.specification.generate_episode", broken)
+    with pytest.raises(ZeroDivisionError) as error:
+        generate_episodes(GenerateSpec("exploration_3d"), 3, 3, tmp_path)
+    assert error.value.__notes__ == [f"in episode 1 of exploration_3d, seed {episode_seed(3, 1)}"]

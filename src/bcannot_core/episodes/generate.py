@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bcannot_core.episodes.dataset import open_dataset
+from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.schema import encode, to_table
 from bcannot_core.episodes.shards import remove_leftovers, write_tables
 from bcannot_core.episodes.specification import (
@@ -176,7 +177,16 @@ def _in_order(
 
 
 def _table(spec: Specification, seed: int, numbers: range) -> pa.Table:
-    return to_table([encode(spec.episode(episode_seed(seed, number))) for number in numbers])
+    return to_table([encode(_episode(spec, seed, number)) for number in numbers])
+
+
+def _episode(spec: Specification, seed: int, number: int) -> Episode:
+    """Make an episode; what goes wrong gets a note of which one it was."""
+    try:
+        return spec.episode(episode_seed(seed, number))
+    except Exception as error:
+        error.add_note(f"in episode {number} of {spec.name}, seed {episode_seed(seed, number)}")
+        raise
 
 
 def generate_batch(spec: Specification, seed: int, numbers: range) -> bytes:
