@@ -12,7 +12,7 @@ from typing import Any
 from psygnal import Signal
 
 from bcannot_core.episodes.player import Habits, Player
-from bcannot_core.errors import BcannotError, TaskError
+from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.registry import make_task
 from napari_bcannot.play_keys import REDO, UNDO, assign_keys
 from napari_bcannot.play_recording import PlayRecording
@@ -323,7 +323,7 @@ class PlayController:
     def _score(self, player: Player) -> dict[str, Any] | None:
         try:
             return player.score()
-        except TaskError:  # no ground truth
+        except BcannotError:  # no ground truth, or it cannot be read
             return None
 
     def _ms(self) -> int:

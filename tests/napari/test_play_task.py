@@ -125,7 +125,7 @@ def make_table(make_napari_viewer, qtbot, monkeypatch, tmp_path):
         table.shown = shown
         widget.view.seed.setValue(seed)
         table.choose("task", task)
-        table.press("new")
+        table.press("again")
         return table
 
     return make
@@ -318,6 +318,10 @@ def test_another_seed_screen_or_task_is_another_world(make_table):
     same = table.player
     table.view.seed.editingFinished.emit()
     assert table.player is same, "leaving the field without a change keeps the session"
+    table.press("new")
+    assert table.player.seed == table.view.seed.value() == 8
+    table.press("again")
+    assert table.player.seed == 8
     table.choose("variant", "light_right")
     assert table.player.task.variant.name == "light_right"
 
@@ -333,7 +337,7 @@ def test_layers_are_opened_on_request_and_replaced_by_the_next(make_table):
     assert len({layer.name for layer in table.viewer.layers}) == len(table.viewer.layers)
     shown = len(table.viewer.layers)
     table.view.seed.setValue(1)
-    table.press("new")
+    table.press("again")
     table.press("layers")
     assert len(table.viewer.layers) > shown, "another world's layers stay"
 
@@ -411,8 +415,9 @@ def test_a_recorded_episode_is_looked_at_step_by_step(make_table, tmp_path):
     table.view.episode.setValue(1)
     table.until(lambda: list(table.player.session.clicks) == list(found[1].clicks))
     assert table.snapshot.position == 0
-    table.press("new")
+    table.press("again")
     assert not table.snapshot.recorded
+    assert not table.view.episode.isVisibleTo(table.widget)
     table.click_canvas(128, 128)
     assert table.actions == [("person", "place")]
 
@@ -421,7 +426,7 @@ def test_a_recording_that_comes_too_late_is_dropped(make_table, tmp_path):
     episodes(tmp_path / "data")
     table = make_table()
     table.widget.open_recording(tmp_path / "data")
-    table.press("new")
+    table.press("again")
     table.qtbot.wait(300)
     assert not table.snapshot.recorded
 

@@ -52,7 +52,7 @@ class PlayTaskWidget(DockedWidget):
         self._timer.timeout.connect(self._on_timer)
         self._fill_in()
         self._connect_view()
-        self.new_world()
+        self.begin()
 
     def _fill_in(self) -> None:
         for task_id in list_tasks():
@@ -63,8 +63,8 @@ class PlayTaskWidget(DockedWidget):
     def _connect_view(self) -> None:
         view, controller = self.view, self.controller
         for button, command in (
-            (view.new, self.new_world), (view.back, controller.back),
-            (view.play, self.toggle), (view.step, controller.step),
+            (view.new, self.next_world), (view.again, self.begin),
+            (view.back, controller.back), (view.play, self.toggle), (view.step, controller.step),
             (view.layers, self.show_layers), (view.record_folder, self.choose_record_folder),
             (view.open, self.choose_recording),
         ):  # fmt: skip
@@ -74,16 +74,24 @@ class PlayTaskWidget(DockedWidget):
         view.slider.valueChanged.connect(controller.seek)
         view.record.toggled.connect(self.record)
         view.episode.valueChanged.connect(self.show_episode)
-        view.task.currentIndexChanged.connect(lambda _: self.new_world())
-        view.variant.currentIndexChanged.connect(lambda _: self.new_world())
+        view.task.currentIndexChanged.connect(lambda _: self.begin())
+        view.variant.currentIndexChanged.connect(lambda _: self.begin())
         view.speed.currentIndexChanged.connect(lambda _: self._pace())
         view.seed.editingFinished.connect(self._on_seed)
 
     # --------------------------------------------------------------------------- commands
-    def new_world(self) -> None:
+    def next_world(self) -> None:
+        """Begin a session on the world of the next seed."""
+        seed = self.view.seed
+        seed.setValue(seed.value() + 1 if seed.value() < seed.maximum() else 0)
+        self.begin()
+
+    def begin(self) -> None:
         """Begin a session of the chosen task, seed and screen."""
         view = self.view
         self.background.drop()
+        self._shelf = None
+        view.show_episodes(0)
         self.controller.begin(
             view.task.currentData(), view.seed.value(), view.variant.currentData()
         )
@@ -166,7 +174,7 @@ class PlayTaskWidget(DockedWidget):
         """Begin anew when another seed was typed; leaving the field alone does nothing."""
         player = self.controller.player
         if player is None or player.recorded or player.seed != self.view.seed.value():
-            self.new_world()
+            self.begin()
 
     def _on_not_opened(self, message: str) -> None:
         show_error(message)

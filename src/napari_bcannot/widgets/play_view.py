@@ -69,7 +69,8 @@ class PlayView(QWidget):
         self.seed.setRange(0, MOST_SEED)
         self.seed.setToolTip("The same seed gives the same world")
         self.seed.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.new = _button("New world", "Begin anew on the world of this seed")
+        self.new = _button("New world", "Begin on the world of the next seed")
+        self.again = _button("Again", "Begin anew on the world of this seed")
         self.canvas = ScreenView()
 
     def _make_transport(self) -> None:
@@ -117,7 +118,7 @@ class PlayView(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.addRow("Task", self.task)
-        form.addRow("Screen", _row(self.variant, QLabel("Seed"), self.seed, self.new))
+        form.addRow("Screen", _row(self.variant, QLabel("Seed"), self.seed, self.again, self.new))
         return box
 
     # -------------------------------------------------------------------------- contents
