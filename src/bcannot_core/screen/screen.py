@@ -168,19 +168,26 @@ class Screen:
 
     def _draw_canvas(self, content: Content, before: Content | None) -> None:
         source = content.canvas
-        changed = before is None or source is not before.canvas
+        afresh = before is None or source is not before.canvas
+        bounds = None
         if content.shapes or (before is not None and before.shapes):
             if self._painter is None:
                 self._painter = Painter((self.layout.canvas.w, self.layout.canvas.h))
-            changed |= self._painter.paint(source, content.shapes)
+                afresh = True
+            bounds = self._painter.paint(source, content.shapes)
             source = self._painter.result
-        if changed:
+        if before is None or afresh:
             paste(self._canvas, source)
-            self._draw_markers(content.markers)
-        elif before is not None and content.markers != before.markers:
+        elif bounds is not None or content.markers != before.markers:
+            if bounds is not None:
+                left, top, right, bottom = bounds
+                part = np.s_[top : bottom + 1, left : right + 1]
+                self._canvas[part] = source[part]
             for marker in before.markers:
                 self._restore(source, marker)
-            self._draw_markers(content.markers)
+        else:
+            return
+        self._draw_markers(content.markers)
 
     def _restore(self, picture: NDArray[np.uint8], marker: Marker) -> None:
         height, width = self._canvas.shape[:2]
