@@ -16,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import TaskError, UsageError
-from bcannot_core.screen import ButtonSpec, Content, Cross, Hit, Marker, Shape, Text, get_variant
+from bcannot_core.screen import (
+    ButtonSpec,
+    Content,
+    Cross,
+    Hit,
+    Line,
+    Marker,
+    Shape,
+    Text,
+    get_variant,
+)
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks.base import LayerData, TaskBase, check_range, make_config
 from bcannot_core.tasks.edits import EditState, edited, finished, undone
@@ -301,7 +311,12 @@ def _marks(x: int, y: int, index: int, colour: tuple[int, int, int]) -> tuple[Sh
     """Return a landmark's cross, and its number beside it, inside the canvas."""
     left = x + 8 if x < SIDE - 26 else x - 22
     number = Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
-    return Cross(x, y, 6, _RIM), Cross(x, y, 5, colour), number
+    return (
+        Line(x - 5, y, x + 5, y, _RIM, 0.75, 3),
+        Line(x, y - 5, x, y + 5, _RIM, 0.75, 3),
+        Cross(x, y, 5, colour),
+        number,
+    )
 
 
 def _distinct(points: tuple[Pixel, ...]) -> bool:
