@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from bcannot_core.episodes.generate import Mixture, episode_seed, generate_episo
 from bcannot_core.episodes.replay import episode_hash
 from bcannot_core.episodes.shards import remove_leftovers
 from bcannot_core.episodes.specification import GenerateSpec, generate_episode
-from bcannot_core.errors import UsageError
+from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.screen import VARIANTS, get_variant
 
 SHORT = GenerateSpec("exploration_3d", variants=("random", "light_right"))
@@ -173,3 +175,35 @@ def test_a_fault_says_in_which_episode(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ZeroDivisionError) as error:
         generate_episodes(GenerateSpec("exploration_3d"), 3, 3, tmp_path)
     assert error.value.__notes__ == [f"in episode 1 of exploration_3d, seed {episode_seed(3, 1)}"]
+
+
+class Dying(ThreadPoolExecutor):
+    """An executor whose third job takes its worker with it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(1)
+        self.error, self.jobs = error, 0
+
+    def submit(self, call: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        self.jobs += 1
+        if self.jobs != 3:
+            return super().submit(call, *args, **options)
+        future: Future[Any] = Future()
+        future.set_exception(self.error)
+        return future
+
+
+@pytest.mark.parametrize("kind", ["pool", "cluster", "cancelled"])
+def test_a_worker_that_dies_is_said_in_one_line_and_work_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    error: Exception = BrokenProcessPool("gone") if kind == "pool" else CancelledError("gone")
+    if kind == "cluster":
+        distributed = pytest.importorskip("distributed")
+        error = distributed.KilledWorker("job", None, 3)
+    monkeypatch.setattr(generate, "SHARD_EPISODES", 4)
+    monkeypatch.setattr(generate, "_BATCH", 2)
+    with Dying(error) as executor, pytest.raises(DatasetError, match="a worker died") as said:
+        generate_episodes(SHORT, 8, 0, tmp_path, executor=executor)
+    assert "\n" not in str(said.value)
+    assert generate_episodes(SHORT, 8, 0, tmp_path) == 4

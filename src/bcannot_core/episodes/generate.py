@@ -4,10 +4,16 @@ An episode follows from the specification, the seed and its number alone, whatev
 workers. Shards are named after all three; those that are there already are not made again.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import ExitStack, closing
 from multiprocessing import get_context
 from pathlib import Path
@@ -167,13 +173,21 @@ def _in_order(
                 return
             with pa.ipc.open_stream(waiting.popleft().result()) as stream:
                 yield stream.read_all()
-    except BrokenProcessPool as error:
+    except _lost_workers() as error:
         raise DatasetError(
-            "a worker process died, perhaps for want of memory: use fewer"
+            "a worker died, perhaps for want of memory: use fewer, or give them more; whole shards "
+            "are kept"
         ) from error
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _lost_workers() -> tuple[type[Exception], ...]:
+    """Return what a worker that is gone raises; dask has errors of its own, where it is in use."""
+    distributed = sys.modules.get("distributed")
+    dask = () if distributed is None else (distributed.KilledWorker,)
+    return (BrokenExecutor, CancelledError, *dask)
 
 
 def _table(spec: Specification, seed: int, numbers: range) -> pa.Table:
