@@ -43,7 +43,7 @@ class LimbAnnotator(PlanAnnotator):
     """
 
     default_behaviour: ClassVar[Behaviour] = Behaviour(
-        near_miss=0.04, far_miss=0.012, wrong_object=0.035, verify=0.006, overshoot=0.03,
+        near_miss=0.045, far_miss=0.012, wrong_object=0.035, verify=0.03, overshoot=0.03,
         notice_late=0.15, jitter_px=0.7,
     )  # fmt: skip
     kinds: ClassVar[tuple[Mistake, ...]] = tuple(Mistake)

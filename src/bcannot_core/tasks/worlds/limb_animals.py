@@ -14,7 +14,6 @@ from bcannot_core.tasks.worlds.creatures import (
     leg_joints,
     posed,
     stain,
-    strides,
 )  # fmt: skip
 from bcannot_core.tasks.worlds.limb_anatomy import SNAKE, SPIDER, Animal
 from bcannot_core.tasks.worlds.limb_bird import bird
@@ -23,42 +22,63 @@ from bcannot_core.tasks.worlds.ribbons import Ribbons, inks, oval, ribbons, samp
 
 Points = NDArray[np.float64]
 _CENTRE = 128.0
+_DUTY = 0.64  # share of a step in which a foot stands
+_LEAD = 10  # frames known before and after the video
 
 
 def spider(rng: np.random.Generator, frames: int, vigour: float, size: float) -> Animal:
     """Make a spider that walks, its legs stepping in two alternating sets of four."""
     scale = size * rng.uniform(0.85, 1.0)
-    heading = heading_walk(rng, frames, rng.uniform(0, 2 * np.pi), 0.07)
+    times = np.arange(-_LEAD, frames + _LEAD)
+    heading = heading_walk(rng, len(times), rng.uniform(0, 2 * np.pi), 0.07)
     speed, period = rng.uniform(3.0, 5.0) * vigour, rng.uniform(5.0, 7.5)
     step = np.stack([np.cos(heading), np.sin(heading)], axis=-1) * speed
-    centre = _CENTRE + np.cumsum(step, axis=0)
-    centre -= (centre[0] + centre[-1]) / 2 - _CENTRE
+    centre = np.cumsum(step, axis=0)
+    shown = slice(_LEAD, _LEAD + frames)
+    centre += _CENTRE - (centre[_LEAD] + centre[_LEAD + frames - 1]) / 2
+    way = np.column_stack([times, heading, centre])
+    legs = _walking_legs(rng, way, frames, period, scale)
+    body = np.tile(np.array([[18.0, 0, 0], [-6, 0, 0], [-38, 0, 0]]) * scale, (frames, 1, 1))
+    sway = 1.2 * np.sin(2 * np.pi * np.arange(frames) / period)
+    body[:, :, 1] += sway[:, None] * np.array([0.3, 0.0, -1.0])
+    trunk = posed(body, heading[shown], centre[shown])
+    layers = (Layer(_spider_groups(rng, trunk, legs, scale), (3, 4, 0.45)),)
+    marked = np.concatenate([trunk, legs[:, :, 1:].reshape(frames, 24, 2)], axis=1)
+    return Animal(SPIDER, marked.astype(np.float32), layers, np.zeros((frames, 2)))
+
+
+def _walking_legs(
+    rng: np.random.Generator, way: Points, frames: int, period: float, scale: float
+) -> Points:
+    """Return hip, knee, ankle and foot of each leg, (frames, 8, 4, 2), canvas pixels.
+
+    A foot stands where it is at rest in the middle of its stance, and swings over to the next
+    place. ``way`` has rows of time, heading and centre, from before the first frame to after the
+    last one.
+    """
     angles = np.radians([38, 72, 112, 146]) + rng.normal(0, 0.05, 4)
     reach = np.array([76, 62, 54, 72]) * scale * rng.uniform(0.93, 1.05, 4)
     hip_at = np.array([[12, 8], [6, 9], [0, 9], [-5, 8]]) * scale
-    duty = 0.64
-    stride = duty * period * speed
-    feet, hips, sides = [], [], []
+    now, legs = np.arange(frames, dtype=np.float64), []
+
+    def at(times: NDArray[np.float64], forward: float, left: float) -> Points:
+        heading, x, y = (np.interp(times, way[:, 0], way[:, k]) for k in (1, 2, 3))
+        point = np.tile([forward, left, 0.0], (len(times), 1))
+        return posed(point[:, None], heading, np.stack([x, y], axis=-1))[:, 0]
+
     for side in (1, -1):
         for leg in range(4):
             offset = ((leg + (side < 0)) % 2) * 0.5 + 0.06 * leg
-            moved = stride * strides(np.arange(frames) / period + offset, duty)
-            rest = reach[leg] * np.array([np.cos(angles[leg]), np.sin(angles[leg])])
-            feet.append(np.stack([rest[0] + moved, np.full(frames, side * rest[1])], axis=-1))
-            hips.append(np.tile([hip_at[leg][0], side * hip_at[leg][1]], (frames, 1)))
-            sides.append(np.tile([0.35 - 0.25 * leg, side * 1.0], (frames, 1)))
-    lengths = np.repeat(np.tile(reach * 1.12, 2)[None], frames, axis=0)
-    legs = leg_joints(np.stack(hips, 1), np.stack(feet, 1), np.stack(sides, 1), lengths)
-    sway = 1.2 * np.sin(2 * np.pi * np.arange(frames) / period)
-    body = np.tile(np.array([[18.0, 0], [-6, 0], [-38, 0]]) * scale, (frames, 1, 1))
-    body[:, :, 1] += sway[:, None] * np.array([0.3, 0.0, -1.0])
-    flat = np.concatenate([body, legs.reshape(frames, -1, 2)], axis=1)
-    points = posed(np.concatenate([flat, 0 * flat[..., :1]], axis=-1), heading, centre)
-    all_legs = points[:, 3:].reshape(frames, 8, 4, 2)
-    groups = _spider_groups(rng, points[:, :3], all_legs, scale)
-    marked = np.concatenate([points[:, :3], all_legs[:, :, 1:].reshape(frames, 24, 2)], axis=1)
-    layers = (Layer(groups, (3, 4, 0.45)),)
-    return Animal(SPIDER, marked.astype(np.float32), layers, np.zeros((frames, 2)))
+            phase = now / period + offset
+            rest = reach[leg] * np.array([np.cos(angles[leg]), side * np.sin(angles[leg])])
+            stance = (np.floor(phase) + _DUTY / 2 - offset) * period
+            here, there = at(stance, *rest), at(stance + period, *rest)
+            swing = np.clip((phase % 1.0 - _DUTY) / (1 - _DUTY), 0, 1)[:, None]
+            foot = here + (there - here) * swing * swing * (3 - 2 * swing)
+            hip = at(now, hip_at[leg][0], side * hip_at[leg][1])
+            out = at(now, hip_at[leg][0] + 0.35 - 0.25 * leg, side * (hip_at[leg][1] + 1.0)) - hip
+            legs.append(leg_joints(hip, foot, out, np.full(frames, reach[leg] * 1.12)))
+    return np.stack(legs, axis=1)
 
 
 _SPIDERS = (
@@ -156,8 +176,9 @@ def snake(rng: np.random.Generator, frames: int, vigour: float, size: float) -> 
     at = speed * np.arange(frames)[:, None] - length * knots[None]
     spine = np.stack([np.interp(at, s, path[:, d]) for d in (0, 1)], axis=-1)
     middle = (spine.min(axis=1) + spine.max(axis=1)) / 2
-    ahead = np.arange(frames)
-    travel = np.stack([np.polyval(np.polyfit(ahead, m, 2), ahead) for m in middle.T], axis=-1)
+    padded = np.pad(middle, ((4, 4), (0, 0)), "edge")
+    even = np.full(9, 1 / 9)  # the camera follows the body's middle, but not every wave of it
+    travel = np.stack([np.convolve(m, even, "valid") for m in padded.T], axis=-1)
     travel = np.round(travel - travel[0])
     spine = spine - travel[:, None]
     spine += _CENTRE - (spine.min(axis=(0, 1)) + spine.max(axis=(0, 1))) / 2
