@@ -279,6 +279,25 @@ def test_after_a_thousand_random_clicks_the_annotator_still_succeeds(task_id: st
     assert session.task.score(session.state)["success"] is True
 
 
+@pytest.mark.slow
+@EACH_TASK
+def test_ten_thousand_random_clicks_leave_the_task_whole(task_id: str) -> None:
+    rng = np.random.default_rng(7)
+    task = a_task(task_id, 1)
+    first = Session(task).frame().copy()
+    sessions = [Session(task)]
+    for x, y in zip(rng.integers(0, 426, 10_000), rng.integers(0, 436, 10_000), strict=True):
+        if sessions[-1].terminated:
+            sessions.append(Session(task))
+        sessions[-1].apply((x, y))
+        sessions[-1].frame()
+    for session in sessions[-3:]:
+        fresh = Session(task).screen.draw(task.content(session.state))
+        assert (session.frame() == fresh).all()
+        assert isinstance(task.score(session.state)["success"], bool)
+    assert (Session(task).frame() == first).all()
+
+
 _OTHER_PROCESS = """
 import json, sys
 sys.path.insert(0, {folder!r})
