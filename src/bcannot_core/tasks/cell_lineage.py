@@ -97,6 +97,7 @@ class CellLineage(TaskBase):
             [(x, y) for y, x in frame] for frame in world.yx.tolist()
         ]
         self._followed: dict[Node, int | None] = {}
+        self._rings: tuple[tuple[Node, ...], int, dict[int, tuple[int, int]]] | None = None
         self._tree: tuple[tuple[Node, ...], Any] | None = None
 
     @classmethod
@@ -190,9 +191,7 @@ class CellLineage(TaskBase):
 
     def ring_xy(self, node: Node, frame: int) -> tuple[int, int]:
         """Return where a node's ring is in a frame: on the nucleus that it follows."""
-        if node not in self._followed:
-            self._followed[node] = self.cell_under(node.frame, (node.x, node.y), FOLLOW_PX)
-        cell = self._followed[node]
+        cell = self._cell_of(node)
         if cell is None or frame <= node.frame:
             return node.x, node.y
         x0, y0 = self._xy[node.frame][cell]
@@ -201,17 +200,26 @@ class CellLineage(TaskBase):
 
     def ring_waits(self, node: Node, frame: int) -> bool:
         """Whether the nucleus that a ring follows has divided."""
-        self.ring_xy(node, frame)
-        cell = self._followed[node]
+        cell = self._cell_of(node)
         return cell is not None and frame > self.world.cells[cell].last
 
-    def rings(self, state: LineageState) -> dict[int, tuple[int, int]]:
+    def _cell_of(self, node: Node) -> int | None:
+        """Return the cell whose nucleus a ring follows."""
+        if node not in self._followed:
+            self._followed[node] = self.cell_under(node.frame, (node.x, node.y), FOLLOW_PX)
+        return self._followed[node]
+
+    def rings(self, state: LineageState) -> Mapping[int, tuple[int, int]]:
         """Return the rings that are shown, canvas pixels (x, y) by node."""
-        return {
-            i: self.ring_xy(node, state.frame)
-            for i, node in enumerate(state.nodes)
-            if node.frame <= state.frame and not _replaced(state, i)
-        }
+        known = self._rings
+        if known is None or known[0] is not state.nodes or known[1] != state.frame:
+            shown = {
+                i: self.ring_xy(node, state.frame)
+                for i, node in enumerate(state.nodes)
+                if node.frame <= state.frame and not _replaced(state, i)
+            }
+            known = self._rings = (state.nodes, state.frame, shown)
+        return known[2]
 
     def ring_at(self, state: LineageState, xy: tuple[int, int]) -> int | None:
         """Return the node that a click selects: the nearest ring of a cell still undivided."""
@@ -284,7 +292,7 @@ class CellLineage(TaskBase):
         return tuple(shapes)
 
     def _panel(self, nodes: tuple[Node, ...]) -> Any:
-        if self._tree is None or self._tree[0] != nodes:
+        if self._tree is None or self._tree[0] is not nodes:
             spans = [(node.frame, node.parent) for node in nodes]
             self._tree = (nodes, draw_tree(spans, self.world.frames))
         return self._tree[1]
