@@ -8,7 +8,7 @@ higher canvas of light paper and a panel with a picture.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -286,6 +286,7 @@ class ShapeMatching(TaskBase):
         return [action.canvas_xy]
 
 
+@lru_cache(maxsize=1024)
 def _rings(item: Item, colour: tuple[int, int, int]) -> tuple[Marker, Marker]:
     """Return a ring two pixels wide around an object."""
     return (

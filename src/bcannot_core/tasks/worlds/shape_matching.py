@@ -64,10 +64,12 @@ class Item:
 
     def contains(self, x: int, y: int) -> bool:
         """Whether a canvas pixel lies on the object."""
-        mask = shape_mask(self.shape, self.radius, self.turn, self.stretch)
-        reach = mask.shape[0] // 2
+        reach = self.radius + 1
         dx, dy = x - self.x, y - self.y
-        return abs(dx) <= reach and abs(dy) <= reach and bool(mask[dy + reach, dx + reach] >= 128)
+        if abs(dx) > reach or abs(dy) > reach:
+            return False
+        mask = shape_mask(self.shape, self.radius, self.turn, self.stretch)
+        return bool(mask[dy + reach, dx + reach] >= 128)
 
 
 @dataclass(frozen=True, eq=False)
