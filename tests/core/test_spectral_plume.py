@@ -7,7 +7,9 @@ from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.screen import Disc, Line
 from bcannot_core.session import Action, Session
 from bcannot_core.tasks.plume_signature import signature_picture
+from bcannot_core.tasks.plume_views import plume_iou
 from bcannot_core.tasks.registry import make_task
+from bcannot_core.tasks.scoring import mask_iou, polygon_mask
 from bcannot_core.tasks.spectral_plume import PlumeState, SpectralPlume
 from bcannot_core.tasks.worlds.outlines import simplify
 from bcannot_core.tasks.worlds.spectral_materials import BANDS, GASES
@@ -102,6 +104,21 @@ def test_outlined_plumes_score_full_marks_only_when_done_and_closed() -> None:
     assert (good["found"], good["missed"], good["false"]) == (len(polygons), 0, 0)
     assert not score(task, *polygons, terminated=False)["success"]
     assert not score(task, *polygons, vertices=((3, 3),))["success"]
+
+
+def test_overlap_is_that_of_whole_masks() -> None:
+    clouds = make_task("spectral_plume", 1).world.clouds
+    rng = np.random.default_rng(0)
+    for cloud in clouds:
+        for shift in (0, 7, -12, 90):
+            polygon = tuple((x + shift, y + shift // 2) for x, y in polygon_of(cloud))
+            polygon = tuple((min(max(x, 0), 255), min(max(y, 0), 255)) for x, y in polygon)
+            whole = mask_iou(polygon_mask(polygon, (256, 256)), cloud.mask())
+            assert plume_iou(polygon, cloud) == pytest.approx(whole)
+        anything = tuple((int(x), int(y)) for x, y in rng.integers(0, 256, (6, 2)))
+        whole = mask_iou(polygon_mask(anything, (256, 256)), cloud.mask())
+        assert plume_iou(anything, cloud) == pytest.approx(whole)
+    assert plume_iou(((5, 5), (9, 9), (5, 5)), clouds[0]) == 0.0
 
 
 def test_a_confounder_is_a_false_positive() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bcannot_core.tasks.base import LayerData
-from bcannot_core.tasks.scoring import f1_score, mask_iou, polygon_mask
+from bcannot_core.tasks.scoring import f1_score, polygon_mask
 from bcannot_core.tasks.worlds.spectral_materials import BANDS, WAVELENGTHS_NM, signature
 from bcannot_core.tasks.worlds.spectral_plume import SIDE, Cloud, PlumeWorld
 
@@ -19,16 +19,28 @@ Polygon = tuple[tuple[int, int], ...]
 
 
 @lru_cache(maxsize=256)
-def outline_mask(polygon: Polygon) -> NDArray[np.bool_]:
-    """Return the pixels in a polygon, bool (256, 256), read-only."""
-    mask = polygon_mask(polygon, (SIDE, SIDE))
-    mask.flags.writeable = False
-    return mask
+def _outlined(polygon: Polygon) -> tuple[int, int, NDArray[np.bool_], int]:
+    """Return where a polygon's window begins (x, y), its pixels there, and how many they are."""
+    points = np.array(polygon, dtype=np.int64).reshape(-1, 2)
+    left, top = (int(v) for v in points.min(axis=0))
+    width, height = (int(v) + 1 for v in points.max(axis=0) - (left, top))
+    mask = polygon_mask(points - (left, top), (height, width))
+    return left, top, mask, int(np.count_nonzero(mask))
 
 
 def plume_iou(polygon: Polygon, cloud: Cloud) -> float:
-    """Return intersection over union of a polygon and a cloud."""
-    return mask_iou(outline_mask(polygon), cloud.mask())
+    """Return intersection over union of a polygon of three vertices or more and a cloud."""
+    left, top, mask, area = _outlined(polygon)
+    (x, y), inside = cloud.at_xy, cloud.blob.inside
+    height, width = inside.shape
+    x0, x1 = max(left, x), min(left + mask.shape[1], x + width)
+    y0, y1 = max(top, y), min(top + mask.shape[0], y + height)
+    common = 0
+    if x0 < x1 and y0 < y1:
+        both = mask[y0 - top : y1 - top, x0 - left : x1 - left]
+        common = int(np.count_nonzero(both & inside[y0 - y : y1 - y, x0 - x : x1 - x]))
+    union = area + int(np.count_nonzero(inside)) - common
+    return common / union
 
 
 def plume_score(world: PlumeWorld, polygons: Sequence[Polygon]) -> dict[str, Any]:

@@ -66,12 +66,12 @@ def signature(depths: tuple[float, ...]) -> tuple[int, ...]:
 
 
 @cache
-def brightness() -> NDArray[np.float32]:
-    """Return the grey level of each material in each band, float32 (bands + 3, materials).
+def brightness() -> NDArray[np.uint16]:
+    """Return the grey level of each material in each band, uint16 (bands + 3, materials).
 
     The square root of the reflectance is shown, as in quick looks of satellite data.
     """
     reflectance = np.array(list(_REFLECTANCE.values()), dtype=np.float64).T
-    levels: NDArray[np.float32] = (np.sqrt(reflectance) * 250).astype(np.float32)
+    levels: NDArray[np.uint16] = np.rint(np.sqrt(reflectance) * 250).astype(np.uint16)
     levels.flags.writeable = False
     return levels

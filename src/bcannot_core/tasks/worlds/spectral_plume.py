@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
 from bcannot_core.tasks.base import check_range
-from bcannot_core.tasks.worlds.land import Plane, noise
+from bcannot_core.tasks.worlds.land import noise, whole_noise
 from bcannot_core.tasks.worlds.outlines import Blob, draw_blob
 from bcannot_core.tasks.worlds.spectral_materials import (
     BANDS,
@@ -19,9 +19,10 @@ from bcannot_core.tasks.worlds.spectral_materials import (
     brightness,
     signature,
 )
-from bcannot_core.tasks.worlds.spectral_scene import BACKGROUNDS, MaterialMap, draw_ground
+from bcannot_core.tasks.worlds.spectral_scene import BACKGROUNDS, draw_ground
 
 SIDE = 256
+_SHIFT, _ONE = 7, 128  # light and absorption are kept in 128ths
 _GAP = 5  # px between blobs
 _TRIES = 24
 _SHRINK = 0.88
@@ -141,14 +142,22 @@ class PlumeWorld:
         The plumes, then the confounders.
     background : str
         What lies below.
+    ground : intp (256, 256)
+        Numbers of its materials.
+    light : uint16 (256, 256)
+        How bright they are, in 128ths.
+    grain : tuple of int16 (256, 256)
+        Noise of each channel, in 16ths of its standard deviation.
+    config : SpectralPlumeConfig
+        What the world was made with.
     """
 
     gas: str
     clouds: tuple[Cloud, ...]
     background: str
-    ground: MaterialMap = field(repr=False)
-    light: Plane = field(repr=False)
-    grain: tuple[Plane, ...] = field(repr=False)
+    ground: NDArray[np.intp] = field(repr=False)
+    light: NDArray[np.uint16] = field(repr=False)
+    grain: tuple[NDArray[np.int16], ...] = field(repr=False)
     config: SpectralPlumeConfig = field(repr=False)
     _drawn: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -174,21 +183,27 @@ class PlumeWorld:
             self._drawn[key] = picture
         return self._drawn[key]
 
-    def _plane(self, row: int) -> Plane:
+    def _plane(self, row: int) -> NDArray[np.int16]:
         """Return one channel: reflectance in the light, absorption, noise; within 0 to 255."""
-        plane: Plane = np.take(brightness()[row], self.ground)
+        plane = brightness()[row].take(self.ground)
         plane *= self.light
+        plane >>= _SHIFT
         for cloud in self.clouds:
             # Smoke dims visible light, too; gases are transparent there.
             depth = cloud.depths[row] if row < BANDS else 0.35 * (cloud.kind == "smoke")
-            if depth > 0.02:
-                plane[cloud.slices] *= (
-                    1 - np.float32(self.config.depth * depth) * cloud.blob.density
-                )
-        plane += self.grain[row] * np.float32(self.config.noise)
-        np.maximum(plane, 0, out=plane)
-        np.minimum(plane, 255, out=plane)
-        return plane
+            most = round(self.config.depth * depth * _ONE)
+            if most > 1:
+                part = plane[cloud.slices]
+                taken = (cloud.blob.density * np.float32(most)).astype(np.uint16)
+                part *= _ONE - taken
+                part >>= _SHIFT
+        level = self.grain[row] * np.int16(round(self.config.noise * 16))
+        level += 128
+        level >>= 8
+        level += plane.view(np.int16)
+        np.maximum(level, 0, out=level)
+        np.minimum(level, 255, out=level)
+        return level
 
 
 def make_world(rng: np.random.Generator, config: SpectralPlumeConfig) -> PlumeWorld:
@@ -197,17 +212,18 @@ def make_world(rng: np.random.Generator, config: SpectralPlumeConfig) -> PlumeWo
     background = _drawn(rng, config.background, list(BACKGROUNDS))
     plumes = int(rng.integers(config.least_plumes, config.most_plumes + 1))
     others = int(rng.integers(config.least_confounders, config.most_confounders + 1))
-    ground = draw_ground(rng, background)
+    ground = draw_ground(rng, background).astype(np.intp)
     light = 1 + noise(rng, "patch") * np.float32(0.025) + noise(rng, "broad") * np.float32(0.04)
     light += noise(rng, "grain") * np.float32(0.03)
-    grain = tuple(noise(rng, "white") for _ in range(BANDS + 3))
+    steps = (np.minimum(np.maximum(light, 0.7), 1.4) * _ONE).astype(np.uint16)
+    grain = tuple(whole_noise(rng) for _ in range(BANDS + 3))
     clouds: list[Cloud] = []
     taken = np.zeros((SIDE, SIDE), dtype=bool)
     for i in range(plumes + others):
         kind, depths = (gas, GASES[gas]) if i < plumes else _confounder(rng, gas)
         at, blob = _place(rng, config, taken)
         clouds.append(Cloud(kind, i < plumes, depths, at, blob))
-    return PlumeWorld(gas, tuple(clouds), background, ground, light, grain, config)
+    return PlumeWorld(gas, tuple(clouds), background, ground, steps, grain, config)
 
 
 def _drawn(rng: np.random.Generator, value: str, known: list[str]) -> str:
