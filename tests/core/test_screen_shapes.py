@@ -17,8 +17,9 @@ from bcannot_core.screen import (
     Text,
     build_layout,
 )
-from bcannot_core.screen.painter import Painter
+from bcannot_core.screen.painter import ColourCopies, Painter
 
+LAYOUT = build_layout((ButtonSpec("done", "Done"),))
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 GREY = np.full((64, 80), 90, np.uint8)
 COLOURED = np.random.default_rng(0).integers(0, 255, (64, 80, 3)).astype(np.uint8)
@@ -121,6 +122,31 @@ def test_painting_the_same_again_changes_nothing():
     assert (painter.result == 90).all()
 
 
+def test_grey_pictures_that_come_again_are_copied_once():
+    copies = ColourCopies(most=2)
+    assert copies.of(GREY) is GREY
+    again = copies.of(GREY)
+    assert (again == GREY[..., None]).all()
+    assert again.shape == (64, 80, 3)
+    assert copies.of(GREY) is again
+    assert copies.of(COLOURED) is COLOURED
+    for _ in range(3):
+        other = GREY.copy()
+        assert copies.of(other) is other
+    assert copies.of(GREY) is GREY
+
+
+def test_turning_back_to_grey_pictures_draws_them():
+    screen = Screen(LAYOUT)
+    pictures = [np.full((256, 256), 6 * i, np.uint8) for i in range(40)]
+    for i in (0, 1, 0, 1, 2, 0, *range(40), 0, 1, 39, 39):
+        frame = screen.draw(Content(pictures[i], shapes=(Disc(5, 5, 2, RED),) * (i % 2)))
+        assert (frame[LAYOUT.canvas.slices][20:] == 6 * i).all()
+        assert tuple(frame[LAYOUT.canvas.y + 5, LAYOUT.canvas.x + 5]) == (
+            RED if i % 2 else (6 * i,) * 3
+        )
+
+
 far = st.integers(-30, 110)
 colours = st.sampled_from([RED, GREEN, (255, 210, 0)])
 alphas = st.sampled_from([1.0, 0.5, 0.3])
@@ -157,7 +183,6 @@ def test_painting_what_changed_equals_painting_afresh(history):
         assert (painter.result == painted(*some, picture=pictures[picture])).all()
 
 
-LAYOUT = build_layout((ButtonSpec("done", "Done"),))
 PICTURES = [np.full((256, 256), 90, np.uint8), np.full((256, 256, 3), 40, np.uint8)]
 contents = st.builds(
     Content,

@@ -22,6 +22,36 @@ def paste(canvas: Picture, picture: Picture) -> None:
         canvas[..., channel] = picture
 
 
+class ColourCopies:
+    """Coloured copies of the grey pictures that come again: copying those is several times faster.
+
+    Parameters
+    ----------
+    most : int
+        How many pictures are remembered, the latest ones.
+    """
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._seen: dict[int, tuple[Picture, Picture | None]] = {}
+
+    def of(self, picture: Picture) -> Picture:
+        """Return the picture, or its coloured copy from the second time on."""
+        if picture.ndim == 3:
+            return picture
+        known, copy = self._seen.get(id(picture), (None, None))
+        if known is None:
+            if len(self._seen) >= self._most:
+                del self._seen[next(iter(self._seen))]
+            self._seen[id(picture)] = (picture, None)  # the reference keeps the id from others
+            return picture
+        if copy is None:
+            copy = np.empty((*picture.shape, 3), dtype=np.uint8)
+            paste(copy, picture)
+            self._seen[id(picture)] = (picture, copy)
+        return copy
+
+
 class Painter:
     """A picture with shapes on it.
 

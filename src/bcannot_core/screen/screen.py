@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout
-from bcannot_core.screen.painter import Painter, paste
+from bcannot_core.screen.painter import ColourCopies, Painter, paste
 from bcannot_core.screen.shapes import FULL as _FULL
 from bcannot_core.screen.shapes import Shape
 from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets, ring_pixels
@@ -117,6 +117,8 @@ class Screen:
         self._ticked = _NOTHING
         self._filled = 0
         self._painter: Painter | None = None
+        self._copies = ColourCopies()
+        self._picture = self._canvas
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -167,8 +169,10 @@ class Screen:
         return self._view
 
     def _draw_canvas(self, content: Content, before: Content | None) -> None:
-        source = content.canvas
-        afresh = before is None or source is not before.canvas
+        afresh = before is None or content.canvas is not before.canvas
+        if afresh:
+            self._picture = self._copies.of(content.canvas)
+        source = self._picture
         bounds = None
         if content.shapes or (before is not None and before.shapes):
             if self._painter is None:
