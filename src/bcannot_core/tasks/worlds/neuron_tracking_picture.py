@@ -90,8 +90,9 @@ def _add_neurites(photons: Photons, yx: NDArray[np.float64], height: float) -> N
     at = np.arange(-_NEURITE_REACH, _NEURITE_REACH + 1)
     around = (at[:, None] * SIDE + at).ravel()
     rows, columns = np.floor(yx + 0.5).astype(np.int64).T
-    pixels = (rows * SIDE + columns)[:, None] + around
-    np.add.at(photons.reshape(-1), pixels, stamp.ravel())
+    pixels = ((rows * SIDE + columns)[:, None] + around).ravel()
+    # Equally long lists: ufunc.at of numpy 2.4 reads beyond an operand that it must broadcast.
+    np.add.at(photons.reshape(-1), pixels, np.tile(stamp.ravel(), len(rows)))
 
 
 def _green_look_up() -> NDArray[np.uint8]:
