@@ -234,4 +234,4 @@ class SpectralPlume(TaskBase):
 @lru_cache(maxsize=64)
 def _closed(polygon: Polygon) -> tuple[Line, ...]:
     """Return the sides of a closed polygon."""
-    return tuple(Line(*a, *b, CLOSED_COLOUR, width=2) for a, b in pairwise((*polygon, polygon[0])))
+    return tuple(Line(*a, *b, CLOSED_COLOUR) for a, b in pairwise((*polygon, polygon[0])))

@@ -69,27 +69,24 @@ def draw_blob(rng: np.random.Generator, size: float, ragged: float) -> Blob:
     # Dense in the middle, soft at the rim, nothing at the border of the window.
     density = np.minimum(np.maximum((total - np.float32(0.12)) * np.float32(1.5), 0), 1)
     density *= density * (3 - 2 * density)
-    rows, columns = np.nonzero(density > 0.02)
-    part = (
-        slice(int(rows.min()), int(rows.max()) + 1),
-        slice(int(columns.min()), int(columns.max()) + 1),
-    )
-    density = density[part]
+    faint = density > 0.02
+    rows, columns = np.flatnonzero(faint.any(axis=1)), np.flatnonzero(faint.any(axis=0))
+    density = density[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return Blob(density, _main_piece(density >= EDGE))
 
 
 def _course(rng: np.random.Generator, size: float) -> list[tuple[float, float, float]]:
     """Return (x, y, standard deviation) of puffs drifting with the wind."""
-    turn = rng.uniform(0, 2 * math.pi)
-    bend = rng.uniform(-0.45, 0.45)
+    turn = 2 * math.pi * rng.random()
+    bend = 0.9 * (rng.random() - 0.5)
     x = y = 0.0
     puffs = []
     count = int(rng.integers(4, 10))
-    for i in range(count):
-        sd = size * (0.7 + 0.6 * i / count) * rng.uniform(0.8, 1.15)
-        side = rng.normal(0, 0.35) * size
+    for i, (wide, aside, far) in enumerate(rng.random((count, 3)).tolist()):
+        sd = size * (0.7 + 0.6 * i / count) * (0.8 + 0.35 * wide)
+        side = size * 1.2 * (aside - 0.5)
         puffs.append((x - math.sin(turn) * side, y + math.cos(turn) * side, sd))
-        step = size * rng.uniform(0.6, 1.1)
+        step = size * (0.6 + 0.5 * far)
         x, y, turn = x + math.cos(turn) * step, y + math.sin(turn) * step, turn + bend
     return puffs
 
@@ -101,7 +98,9 @@ def _main_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
         mask = pieces == int(sizes.argmax())
-    outside, count = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    around = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)
+    np.logical_not(mask, out=around[1:-1, 1:-1])
+    outside, count = ndimage.label(around)
     if count > 1:
         mask = outside[1:-1, 1:-1] != outside[0, 0]
     return np.asarray(mask)
