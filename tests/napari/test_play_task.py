@@ -134,15 +134,15 @@ def make_table(make_napari_viewer, qtbot, monkeypatch, tmp_path):
 def test_the_screen_shows_the_frame_pixel_by_pixel(make_table):
     table = make_table()
     canvas = table.view.canvas
-    canvas.setMinimumSize(450, 450)
-    canvas.resize(450, 450)
+    canvas.setFixedSize(450, 450)
     table.settle()
+    picture = table.picture()
     fit = canvas.fit
     assert fit.crisp
-    left, top = (round(c) for c in fit.origin)
-    size = round(fit.scale)
     frame = table.player.session.frame()
-    shown = table.picture()[top : top + size * frame.shape[0], left : left + size * frame.shape[1]]
+    left, top = (round(corner * fit.ratio) for corner in fit.origin)
+    size = round(fit.scale)
+    shown = picture[top : top + size * frame.shape[0], left : left + size * frame.shape[1]]
     np.testing.assert_array_equal(shown, frame.repeat(size, 0).repeat(size, 1))
 
 
