@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
-LIGHTS = 7
+LIGHTS = 5
 _PER_PX = 3.4  # samples per pixel: subpixels are 1/2, and curved spines stretch the outer side
 _SUN = np.array([-0.55, -0.83], dtype=np.float32)  # where the light comes from, (x, y)
 
