@@ -26,7 +26,7 @@ from bcannot_core.tasks.spectral_plume import (
     Vertex,
 )
 from bcannot_core.tasks.worlds.outlines import simplify
-from bcannot_core.tasks.worlds.spectral_materials import BANDS
+from bcannot_core.tasks.worlds.spectral_materials import BANDS, DARK
 from bcannot_core.tasks.worlds.spectral_plume import SIDE, Cloud
 
 _RIGHT_IOU = 0.6
@@ -62,9 +62,13 @@ class SpectralPlumeAnnotator(PlanAnnotator):
         if not isinstance(session.task, SpectralPlume):
             raise TaskError(f"{session.task.id} is no plume finding")
         self._plumes = session.task.world.plumes
-        self._others = [cloud for cloud in session.task.world.clouds if not cloud.plume]
         self._signature = session.task.signature
         self._main = self._signature[0]
+        self._others = [
+            cloud
+            for cloud in session.task.world.clouds
+            if not cloud.plume and cloud.depths[self._main] >= DARK
+        ]
         self._vertices = 7 + self.hand.below(3)
         self._by_button = self.hand.chance(0.4)
         self._outlines = [self._outline(plume) for plume in self._plumes]
