@@ -220,14 +220,14 @@ class MultichannelAlignment(TaskBase):
     def content(self, state: AlignmentState) -> Content:
         """Return what the screen shows."""
         placed = state.points[state.channel]
-        colours = [_PAIRED if i < state.pairs else _SINGLE for i in range(len(placed))]
+        marks = [(x, y, _PAIRED if i < state.pairs else _SINGLE) for i, (x, y) in enumerate(placed)]
         wanted = self.config.landmarks
         return Content(
             canvas=self.world.pictures[state.channel],
-            shapes=tuple(
-                shape
-                for i, ((x, y), colour) in enumerate(zip(placed, colours, strict=True))
-                for shape in _marks(x, y, i, colour)
+            # Crosses first: shapes of one kind that follow each other are drawn at once.
+            shapes=(
+                *(shape for x, y, colour in marks for shape in _cross(x, y, colour)),
+                *(_number(x, y, i, colour) for i, (x, y, colour) in enumerate(marks)),
             ),
             markers=tuple(Marker(x, y, 7, _SINGLE) for x, y in placed[state.pairs :]),
             status=(f"{state.pairs}/{wanted} pairs", f"channel {_NAMES[state.channel]}"),
@@ -307,16 +307,20 @@ class MultichannelAlignment(TaskBase):
 
 
 @lru_cache(maxsize=1024)
-def _marks(x: int, y: int, index: int, colour: tuple[int, int, int]) -> tuple[Shape, ...]:
-    """Return a landmark's cross, and its number beside it, inside the canvas."""
-    left = x + 8 if x < SIDE - 26 else x - 22
-    number = Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
+def _cross(x: int, y: int, colour: tuple[int, int, int]) -> tuple[Shape, ...]:
+    """Return a landmark's cross, with a rim."""
     return (
-        Line(x - 5, y, x + 5, y, _RIM, 0.75, 3),
-        Line(x, y - 5, x, y + 5, _RIM, 0.75, 3),
+        Line(x - 5, y, x + 5, y, _RIM, width=3),
+        Line(x, y - 5, x, y + 5, _RIM, width=3),
         Cross(x, y, 5, colour),
-        number,
     )
+
+
+@lru_cache(maxsize=1024)
+def _number(x: int, y: int, index: int, colour: tuple[int, int, int]) -> Text:
+    """Return a landmark's number beside it, inside the canvas."""
+    left = x + 8 if x < SIDE - 26 else x - 22
+    return Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
 
 
 def _distinct(points: tuple[Pixel, ...]) -> bool:

@@ -69,24 +69,31 @@ def _two_nearest(
     """Return squared distances to the two nearest sites and the nearest one's glow.
 
     Sites lie one in each square of a lattice; a pixel looks at its square and the eight around.
+    Distances are whole 64ths of a squared pixel, with the glow in the lowest byte: the least of
+    two then carries the glow of the nearer site along.
     """
-    at = np.arange(size, dtype=np.float32) + np.float32(0.5)
-    best = np.full((n, n, size, size), 1e9, dtype=np.float32)
-    second = best.copy()
-    brightness = np.zeros_like(best)
+    at = 8 * np.arange(size, dtype=np.int32) + 4
+    best = np.full((n, n, size, size), np.iinfo(np.int32).max, dtype=np.int32)
+    second, distance, larger = best.copy(), np.empty_like(best), np.empty_like(best)
+    tone = (255 * glow).astype(np.int32)
     for row in (0, 1, 2):
         for column in (0, 1, 2):
             part = slice(row, row + n), slice(column, column + n)
-            up = ((place[0][part] + (row - 1)) * size)[..., None] - at
-            over = ((place[1][part] + (column - 1)) * size)[..., None] - at
-            distance = (up * up)[..., :, None] + (over * over)[..., None, :]
-            np.copyto(brightness, glow[part][..., None, None], where=distance < best)
-            np.minimum(second, np.maximum(best, distance), out=second)
+            up = np.rint((place[0][part] + (row - 1)) * (8 * size)).astype(np.int32)
+            over = np.rint((place[1][part] + (column - 1)) * (8 * size)).astype(np.int32)
+            down, across = (up[..., None] - at) ** 2 << 8, (over[..., None] - at) ** 2 << 8
+            down += tone[part][..., None]
+            np.add(down[..., None], across[..., None, :], out=distance)
+            np.maximum(best, distance, out=larger)
+            np.minimum(second, larger, out=second)
             np.minimum(best, distance, out=best)
-    return _whole(best), _whole(second), _whole(brightness)
+    best, second = _whole(best), _whole(second)
+    share = np.float32(1 / 64)
+    near, far = (best >> 8).astype(np.float32), (second >> 8).astype(np.float32)
+    return near * share, far * share, (best & 255).astype(np.float32) * np.float32(1 / 255)
 
 
-def _whole(squares: NDArray[np.float32]) -> NDArray[np.float32]:
+def _whole(squares: NDArray[np.int32]) -> NDArray[np.int32]:
     """Put squares (rows, columns, h, w) together to one plane."""
     return squares.swapaxes(1, 2).reshape(SCENE, SCENE)
 

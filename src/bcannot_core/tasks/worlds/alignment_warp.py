@@ -174,12 +174,17 @@ def sample_warped(picture: NDArray[np.uint8], warp: Warp, margin: int) -> NDArra
     """
     height, width = picture.shape
     x, y = warp.grid()
-    column = np.clip((x + np.float32(margin)) * 16, 0, 16 * (width - 1) - 1).astype(np.int32)
-    row = np.clip((y + np.float32(margin)) * 16, 0, 16 * (height - 1) - 1).astype(np.int32)
+    column = ((x + np.float32(margin)) * 16).astype(np.int32)
+    row = ((y + np.float32(margin)) * 16).astype(np.int32)
+    np.clip(column, 0, 16 * (width - 1) - 1, out=column)
+    np.clip(row, 0, 16 * (height - 1) - 1, out=row)
     right, down = (column & 15).astype(np.uint16), (row & 15).astype(np.uint16)
     at = (row >> 4) * width + (column >> 4)
     flat = picture.reshape(-1)
+    pairs = flat.astype(np.uint16)  # of a pixel and its right neighbour, looked up together
+    pairs[:-1] |= pairs[1:] << 8
     left, up = 16 - right, 16 - down
-    above = left * flat.take(at) + right * flat.take(at + 1)
-    below = left * flat.take(at + width) + right * flat.take(at + (width + 1))
+    above, below = pairs.take(at), pairs.take(at + width)
+    above = left * (above & 255) + right * (above >> 8)
+    below = left * (below & 255) + right * (below >> 8)
     return np.asarray((up * above + down * below + 128) >> 8).astype(np.uint8)
