@@ -67,7 +67,9 @@ RUN = """
             os.kill(os.getpid(), signal.SIGKILL)
     short = GenerateSpec("exploration_3d", variants=("random", "light_right"))
     parts = (short, GenerateSpec("shape_matching"), GenerateSpec("cell_lineage"))
-    generate_episodes(Mixture(parts, (2, 5, 1)), 20, 3, sys.argv[1], progress=progress)
+    if __name__ == "__main__":
+        mixture, workers = Mixture(parts, (2, 5, 1)), int(sys.argv[3])
+        generate_episodes(mixture, 20, 3, sys.argv[1], workers=workers, progress=progress)
 """
 
 
@@ -76,9 +78,13 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
 ) -> None:
     monkeypatch.setattr(generate, "SHARD_EPISODES", 6)
     generate_episodes(MIXED, 20, 3, tmp_path / "whole")
-    for killed_at in ("3", "10", "19"):
-        command = [sys.executable, "-c", textwrap.dedent(RUN), str(tmp_path / "d"), killed_at]
-        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(RUN))
+    for killed_at, workers in (("3", "1"), ("10", "2"), ("19", "1")):
+        command = [sys.executable, str(script), str(tmp_path / "d"), killed_at, workers]
+        # returns when nobody has the pipe any more: workers must not outlive who started them
+        killed = subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=200)
+        assert killed.returncode == -signal.SIGKILL
     assert len(list((tmp_path / "d").glob("*.parquet"))) == 3
     assert generate_episodes(MIXED, 20, 3, tmp_path / "d") == 2
     assert contents(tmp_path / "d") == contents(tmp_path / "whole")

@@ -4,6 +4,7 @@ An episode follows from the specification, the seed and its number alone, whatev
 workers. Shards are named after all three; those that are there already are not made again.
 """
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -15,8 +16,9 @@ from concurrent.futures import (
     ProcessPoolExecutor,
 )
 from contextlib import ExitStack, closing
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import pyarrow as pa
 
@@ -113,7 +115,8 @@ def generate_episodes(
     with ExitStack() as stack:
         ahead = _AHEAD * workers if executor is None else _AHEAD_ELSEWHERE
         if executor is None and workers > 1:
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            spawn = get_context("spawn")
+            pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_with_parent)
             executor = stack.enter_context(pool)
         todo = [batch for numbers in shards.values() for batch in _cut(numbers)]
         batches = stack.enter_context(closing(_in_order(spec, seed, todo, executor, ahead)))
@@ -181,6 +184,19 @@ def _in_order(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _leave_with_parent() -> None:
+    """Let a worker end when the process that started it was killed, rather than wait for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _lost_workers() -> tuple[type[Exception], ...]:
