@@ -65,10 +65,12 @@ def insect(rng: np.random.Generator, frames: int, vigour: float, size: float) ->
     points = posed(np.concatenate([flat, feet.reshape(frames, -1, 3)], 1), heading, centre, tilt)
     body_xy, roots_xy, tips_xy = points[:, :5], points[:, 5:9], points[:, 9:13]
     legs = points[:, 13:].reshape(frames, 6, 4, 2)
-    layers = (
-        Layer(_frame_groups(rng, build, body_xy, legs, scale), (14, 20, 0.28)),
-        Layer(_wing_groups(rng, build, roots_xy, tips_xy, (heading, tilt), scale), (14, 20, 0.16)),
-    )
+    frame = _frame_groups(rng, build, body_xy, legs, scale)
+    wings = _wing_groups(rng, build, roots_xy, tips_xy, (heading, tilt), scale)
+    if build.clear < 1:
+        layers = (Layer(frame, (14, 20, 0.28)), Layer(wings, (14, 20, 0.16)))
+    else:  # legs lie above opaque wings, which would hide them
+        layers = (Layer(wings, (14, 20, 0.28)), Layer(frame))
     marked = np.concatenate(
         [
             body_xy,
