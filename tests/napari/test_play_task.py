@@ -439,6 +439,7 @@ def test_what_cannot_be_opened_is_said(make_table, tmp_path):
     assert not table.snapshot.recorded
 
 
+@pytest.mark.slow
 def test_every_task_is_played_watched_and_shown_as_layers(make_table):
     table = make_table()
     for task_id in list_tasks():
@@ -451,12 +452,11 @@ def test_every_task_is_played_watched_and_shown_as_layers(make_table):
             if spec.id != "done":
                 table.click_button(spec.id)
         assert {actor for actor, _ in table.actions} == {"person"}
-        table.press("layers")
-        assert len(table.viewer.layers) >= 2
         while table.player.advance():
             pass
         table.widget.controller.seek(0)
         table.widget.controller.seek(table.player.steps)
         assert table.snapshot.score["success"] is True, task_id
         table.press("layers")
+        assert len(table.viewer.layers) >= 2
     assert table.shown == []
