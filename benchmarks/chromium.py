@@ -38,10 +38,12 @@ PAGE = """
   canvas, button, #status, #bar {{ position: absolute; box-sizing: border-box }}
   button {{ background: {button}; color: {button_text}; border: 1px solid {button_edge};
             border-radius: 6px; padding: 0 }}
-  #status {{ color: {text} }}  #bar {{ background: {accent} }}
+  button:disabled {{ opacity: 0.4 }}  button.pressed {{ background: {pressed} }}
+  #status, #hint {{ color: {text}; position: absolute }}  #bar {{ background: {accent} }}
 </style>
 <canvas id="canvas" style="{canvas}" width="{w}" height="{h}"></canvas>
 {buttons}
+<div id="hint" style="{hint}"></div>
 <div id="status" style="{status}"></div><div id="bar" style="{progress}"></div>
 <script>
   const steps = {steps}, context = canvas.getContext("2d"), full = bar.offsetWidth;
@@ -53,14 +55,22 @@ PAGE = """
   function show() {{
     const step = steps[++now];
     context.drawImage(pictures[step.picture], 0, 0);
-    for (const [x, y, r, colour] of step.markers) {{
-      context.strokeStyle = colour;
-      context.beginPath(); context.arc(x, y, r, 0, 7); context.stroke();
+    for (const [kind, colour, at] of step.shapes) {{
+      context.strokeStyle = context.fillStyle = colour;
+      context.beginPath();
+      if (kind == "Text") context.fillText(at[2], at[0], at[1]);
+      else if (kind == "Box") context.strokeRect(...at);
+      else if (kind == "Line") {{ context.moveTo(at[0], at[1]); context.lineTo(at[2], at[3]); }}
+      else context.arc(at[0], at[1], at[2], 0, 7);
+      if (kind == "Disc") context.fill(); else context.stroke();
     }}
     document.getElementById("status").textContent = step.status;
+    document.getElementById("hint").textContent = step.hint;
     bar.style.width = full * step.progress + "px";
-    for (const button of document.querySelectorAll("button"))
+    for (const button of document.querySelectorAll("button")) {{
       button.disabled = step.disabled.includes(button.id);
+      button.className = step.pressed.includes(button.id) ? "pressed" : "";
+    }}
   }}
   document.addEventListener("pointerdown", show);
 </script>
@@ -95,6 +105,14 @@ def recorded(task_id: str, frames: int) -> tuple[Layout, list[Content], list[tup
     return session.screen.layout, contents, clicks
 
 
+def drawn(shape: Any) -> tuple[str, str, list[Any]]:
+    """Return a shape or marker as its kind, its colour and its other fields, where it is first."""
+    fields = {name: getattr(shape, name) for name in shape._fields}
+    colour = fields.pop("colour")
+    fields.pop("alpha", None)
+    return type(shape).__name__, css(colour), list(fields.values())
+
+
 def page_of(layout: Layout, contents: list[Content]) -> tuple[str, list[str]]:
     """Return the page and the pictures that it needs."""
     numbers: dict[int, int] = {}
@@ -104,18 +122,19 @@ def page_of(layout: Layout, contents: list[Content]) -> tuple[str, list[str]]:
         if id(content.canvas) not in numbers:
             numbers[id(content.canvas)] = len(urls)
             urls.append(data_url(content.canvas))
-        rings = [(m.x, m.y, m.radius, css(m.colour)) for m in content.markers]
         steps.append(
             {
                 "picture": numbers[id(content.canvas)],
-                "markers": rings,
+                "shapes": [drawn(shape) for shape in (*content.shapes, *content.markers)],
                 "status": "   ".join(content.status),
                 "progress": float(content.progress),
+                "hint": content.hint,
                 "disabled": sorted(content.disabled),
+                "pressed": sorted(content.pressed),
             }
         )
     theme = THEMES[layout.variant.theme]
-    colours = ("background", "button", "button_text", "button_edge", "text", "accent")
+    colours = ("background", "button", "button_text", "button_edge", "pressed", "text", "accent")
     labels = {spec.id: spec.label for spec in layout.specs}
     buttons = "".join(
         f'<button id="{name}" style="{box(rect)}">{labels[name]}</button>'
@@ -126,6 +145,7 @@ def page_of(layout: Layout, contents: list[Content]) -> tuple[str, list[str]]:
         canvas=box(layout.canvas),
         w=layout.canvas.w,
         h=layout.canvas.h,
+        hint=box(layout.hint) if layout.hint else "display:none",
         status=box(layout.status),
         progress=box(layout.progress),
         buttons=buttons,
