@@ -1,5 +1,6 @@
 """The plan of multi-channel alignment: a salient point in one channel, its match in the other."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -74,10 +75,13 @@ class AlignmentAnnotator(PlanAnnotator):
         )
         self._salient: list[tuple[XY, XY]] = [((a[0], a[1]), (b[0], b[1])) for a, b in both]
         self._matches: dict[tuple[int, Pixel], XY] = {}
+        self._judged: tuple[object, bool] = None, False
 
     def plan(self, state: AlignmentState) -> Intent:
         """Return the next right click: Undo of what is wrong, then tabs and landmarks, Done."""
-        if self._any_wrong(state):
+        if state.points is not self._judged[0]:
+            self._judged = state.points, self._any_wrong(state)
+        if self._judged[1]:
             pair = max(len(points) for points in state.points) - 1
             return Intent("undo", phase=Phase.CORRECT, position=pair)
         first, second = (len(points) for points in state.points)
@@ -219,7 +223,7 @@ class AlignmentAnnotator(PlanAnnotator):
 
 
 def _apart(a: XY, b: XY) -> float:
-    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+    return math.hypot(a[0] - b[0], a[1] - b[1])
 
 
 def _shown(xy: XY) -> bool:
