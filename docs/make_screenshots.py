@@ -24,6 +24,7 @@ from bcannot_core.tasks.neurites import sample_neurites
 from napari_bcannot.compat import camera, canvas_widget, canvas_xy, main_window
 from napari_bcannot.geometry import VOLUME_KEY
 from napari_bcannot.policies import load_policy
+from napari_bcannot.widgets.play_task import PlayTaskWidget
 from napari_bcannot.widgets.trace_neuron import TraceNeuronWidget
 
 if TYPE_CHECKING:
@@ -32,22 +33,32 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parent / "images"
 WINDOW = (1360, 860)
 SECTIONS = 50
+PLAYED_TASK, PLAYED_SEED, PLAYED_STEPS = "road_network", 1, 32
 
 
 def main() -> None:
-    """Open the sample volume, trace a neurite in it and take pictures on the way."""
+    """Make the pictures that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--policy", default="default", help="name or folder of the policy")
     parser.add_argument("--seed", type=int, default=0, help="which neurite")
+    parser.add_argument("--only", choices=("trace", "play"), help="make only these")
     options = parser.parse_args()
+    if options.only != "play":
+        trace_pictures(options.policy, options.seed)
+    if options.only != "trace":
+        play_picture()
+
+
+def trace_pictures(policy: str, seed: int) -> None:
+    """Let a policy trace a neurite of the sample volume, and look at the trace."""
     viewer = napari.Viewer(show=True)
     main_window(viewer).resize(*WINDOW)
     viewer.open_sample("napari-bcannot", "sample_em")
-    widget = TraceNeuronWidget(viewer, lambda _: load_policy(options.policy))
+    widget = TraceNeuronWidget(viewer, lambda _: load_policy(policy))
     viewer.window.add_dock_widget(widget, name="Trace neuron", area="right")
     settle(0.5)
     viewer.reset_view()
-    start(viewer, widget, options.seed)
+    start(viewer, widget, seed)
     widget.view.heatmap.setChecked(True)
     press(widget.view.start)
     wait(lambda: has_traced(widget, 12) or not running(widget))
@@ -57,6 +68,28 @@ def main() -> None:
     widget.view.heatmap.setChecked(False)
     stand_up(viewer)
     take(viewer, "trace-3d.png")
+    main_window(viewer).close()
+    settle(0.5)
+
+
+def play_picture() -> None:
+    """Watch the scripted annotator draw a road network, its world open as layers."""
+    viewer = napari.Viewer(show=True)
+    main_window(viewer).resize(*WINDOW)
+    widget = PlayTaskWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Play a task", area="right")
+    settle(0.5)
+    view = widget.view
+    view.seed.setValue(PLAYED_SEED)
+    view.task.setCurrentIndex(view.task.findData(PLAYED_TASK))
+    view.speed.setCurrentIndex(view.speed.count() - 1)
+    press(view.play)
+    wait(lambda: view.slider.maximum() >= PLAYED_STEPS)
+    press(view.play)
+    press(view.layers)
+    press(view.step)
+    viewer.reset_view()
+    take(viewer, "play-a-task.png", rest=1.0)
     main_window(viewer).close()
     settle(0.5)
 

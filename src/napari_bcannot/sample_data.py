@@ -1,7 +1,7 @@
 """Sample data for napari's *Open sample* menu."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -15,3 +15,35 @@ def sample_em() -> list[LayerData]:
     image = volume_layer(open_volume(path), "sample EM")
     data, meta, kind = volume_layer(open_volume(path, labels=True), "sample neurites")
     return [image, (data, meta | {"visible": False}, kind)]
+
+
+class TaskSample(Protocol):
+    """Makes the layers of a task's world."""
+
+    def __call__(self, seed: int = 0, **options: Any) -> list[LayerData]:
+        """Return the world of a seed, its ground truth hidden; options are the task's own."""
+
+
+def sample_of(task_id: str) -> TaskSample:
+    """Return what opens worlds of a task; nothing is loaded before."""
+
+    def sample(seed: int = 0, **options: Any) -> list[LayerData]:
+        from bcannot_core.tasks.registry import make_task
+
+        return make_task(task_id, seed, **options).layers()
+
+    sample.__name__ = task_id
+    return sample
+
+
+colored_dot_tracking = sample_of("colored_dot_tracking")
+neuron_tracking = sample_of("neuron_tracking")
+multichannel_alignment = sample_of("multichannel_alignment")
+exploration_3d = sample_of("exploration_3d")
+spectral_plume = sample_of("spectral_plume")
+animal_limb_tracking = sample_of("animal_limb_tracking")
+road_network = sample_of("road_network")
+cell_lineage = sample_of("cell_lineage")
+animal_behavior_tracking = sample_of("animal_behavior_tracking")
+shape_matching = sample_of("shape_matching")
+neuron_tracing = sample_of("neuron_tracing")

@@ -44,7 +44,10 @@ def dataset_layers(path: str) -> list[LayerData]:
             key = (episode.data.volume, episode.data.voxel_nm)
             traces.setdefault(key, []).append((index, _nodes(episode)))
     if not traces:
-        raise DatasetError(f"{path} holds no traced neurites: only those can be shown as layers")
+        raise DatasetError(
+            f"{path} holds no traced neurites, and only those are shown as layers: look at other "
+            "episodes in Play a task, Open recording"
+        )
     name = Path(path).name
     layers: list[LayerData] = []
     for (volume, voxel_nm), members in traces.items():

@@ -1,5 +1,6 @@
 """The player without a window: playing, watching, looking back, and recordings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bcannot_core.annotators import Behaviour, make_annotator
+from bcannot_core.annotators.labels import Flag, Phase, pack_flags
 from bcannot_core.episodes.captions import describe_click
 from bcannot_core.episodes.dataset import EpisodeWriter
 from bcannot_core.episodes.episode import Episode
@@ -177,18 +179,34 @@ def test_a_recording_that_does_not_fit_is_refused(episode: Episode) -> None:
         Player.replay(odd)
 
 
+def test_a_recording_has_its_score_also_where_the_truth_has_gone(episode: Episode) -> None:
+    player = Player.replay(episode)
+    assert player.score() is None
+    player.seek(player.steps)
+    assert player.score()["success"] is True
+    assert episode.data is not None
+    gone = replace(episode, data=replace(episode.data, labels="/nowhere/labels.npz"))
+    player = Player.replay(gone)
+    player.seek(player.steps)
+    score = player.score()
+    assert score is not None
+    assert "coverage" not in score
+
+
 def test_captions_say_what_a_click_is(episode: Episode) -> None:
     session = Session(build_task(episode))
     x, y = session.click_for((128, 130))
-    place = describe_click(session, ClickToken(x, y, "annotator", 1, 1250, "place"))
+    flags = pack_flags(Flag.MISTAKE | Flag.CORRECTION, Phase.PLACE, 4)
+    place = describe_click(session, ClickToken(x, y, "annotator", flags, 1250, "place"))
     assert place.where == "at (128, 130)"
-    assert place.events == ("mistake",)
-    assert place.text.startswith("annotator: place at (128, 130)")
-    assert "MISTAKE" in place.text
-    assert "1.2 s" in place.text
+    assert place.events == ("mistake", "correction")
+    assert (place.phase, place.item) == ("place", 4)
+    assert place.text == (
+        "annotator · place at (128, 130) · phase place · item 5 · MISTAKE · CORRECTION · 1.2 s"
+    )
     x, y = session.click_for("next_section")
     forth = describe_click(session, ClickToken(x, y, action="next_section"))
-    assert forth.text == "person: next section ‘+z’"
+    assert forth.text == "person · next section ‘+z’"
     assert describe_click(session, ClickToken(0, 0)).where == "beside everything"
     player = Player.replay(episode)
     captions = [describe_click(player.session, click) for click in episode.clicks]

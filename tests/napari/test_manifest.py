@@ -7,7 +7,14 @@ from importlib.resources import files
 import pytest
 from npe2 import PluginManifest
 
+from bcannot_core.tasks.registry import _BUILT_IN
+
 MANIFEST = files("napari_bcannot") / "napari.yaml"
+CONTRACT = (
+    "colored_dot_tracking", "neuron_tracking", "multichannel_alignment", "exploration_3d",
+    "spectral_plume", "animal_limb_tracking", "road_network", "cell_lineage",
+    "animal_behavior_tracking", "shape_matching", "neuron_tracing",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +90,14 @@ def test_the_plugins_keys_are_free_where_they_are_used():
     mine = {s.key.replace("Control", "Ctrl").replace("-", "+") for s in SHORTCUTS}
     assert not mine & taken
     assert all(shortcut.label in HELP for shortcut in SHORTCUTS)
+
+
+def test_the_samples_are_the_volume_and_a_world_of_every_built_in_task(manifest):
+    samples = manifest.contributions.sample_data
+    keys = [sample.key for sample in samples]
+    assert len(set(keys)) == len(keys)
+    built_in = {name for name, value in _BUILT_IN.items() if value.startswith("bcannot_core")}
+    assert built_in <= set(keys)
+    assert set(keys) - {"sample_em"} <= set(CONTRACT)
+    assert all(sample.command == f"napari-bcannot.sample_{sample.key}" for sample in samples[1:])
+    assert len({sample.display_name for sample in samples}) == len(samples)

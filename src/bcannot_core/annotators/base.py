@@ -15,10 +15,19 @@ from bcannot_core.session.clicks import Outcome
 from bcannot_core.session.session import Session
 
 ENTRY_POINTS = "bcannot.annotators"
+_PACKAGE = "bcannot_core.annotators"
 _BUILT_IN = {
-    "cell_lineage": "bcannot_core.annotators.cell_lineage:CellLineageAnnotator",
-    "neuron_tracing": "bcannot_core.annotators.neuron_tracing:TracingAnnotator",
-    "road_network": "bcannot_core.annotators.road_network:RoadNetworkAnnotator",
+    "animal_behavior_tracking": "animal_behavior_tracking:BehaviorAnnotator",
+    "animal_limb_tracking": "animal_limb_tracking:LimbAnnotator",
+    "cell_lineage": "cell_lineage:CellLineageAnnotator",
+    "colored_dot_tracking": "colored_dot_tracking:ColoredDotAnnotator",
+    "exploration_3d": "exploration_3d:ExplorationAnnotator",
+    "multichannel_alignment": "multichannel_alignment:AlignmentAnnotator",
+    "neuron_tracing": "neuron_tracing:TracingAnnotator",
+    "neuron_tracking": "neuron_tracking:NeuronTrackingAnnotator",
+    "road_network": "road_network:RoadNetworkAnnotator",
+    "shape_matching": "shape_matching:MatchingAnnotator",
+    "spectral_plume": "spectral_plume:SpectralPlumeAnnotator",
 }
 
 
@@ -133,7 +142,7 @@ def _annotator_class(task_id: str) -> type[Annotator]:
     """Return the annotator of a task: one of ours, or of an installed package's entry points."""
     if task_id in _BUILT_IN:
         module, _, name = _BUILT_IN[task_id].partition(":")
-        found: type[Annotator] = getattr(import_module(module), name)
+        found: type[Annotator] = getattr(import_module(f"{_PACKAGE}.{module}"), name)
         return found
     for point in entry_points(group=ENTRY_POINTS, name=task_id):
         loaded: type[Annotator] = point.load()

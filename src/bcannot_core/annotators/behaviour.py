@@ -141,7 +141,7 @@ class Behaviour:
                 raise UsageError(
                     f"behaviour {field.name}={value}: choose a number from 0 to {most:g}"
                 )
-        if self.mistakes > 0.9:
+        if self.mistakes > 0.9 + 1e-9:
             raise UsageError(
                 f"behaviour: {self.mistakes:g} of the placements would be mistakes; "
                 "near_miss, far_miss and wrong_object must add up to at most 0.9"

@@ -46,7 +46,7 @@ class CellLineageAnnotator(PlanAnnotator):
     """
 
     default_behaviour: ClassVar[Behaviour] = Behaviour(
-        near_miss=0.03, far_miss=0.015, wrong_object=0.055, verify=0.05, overshoot=0.05
+        near_miss=0.025, far_miss=0.015, wrong_object=0.045, verify=0.05, overshoot=0.05
     )
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
@@ -55,7 +55,8 @@ class CellLineageAnnotator(PlanAnnotator):
             raise TaskError(f"{session.task.id} is no cell lineage tracking")
         self.task = session.task
         self.world = self.task.world
-        self._order = {cell.index: i for i, cell in enumerate(self.world.divisions)}
+        self._divisions = self.world.divisions
+        self._order = {cell.index: i for i, cell in enumerate(self._divisions)}
         self._known: tuple[tuple[Node, ...], list[int] | None] = ((), [])
 
     def plan(self, state: LineageState) -> Intent:
@@ -101,7 +102,7 @@ class CellLineageAnnotator(PlanAnnotator):
     def _pending(self, cell_of: list[int]) -> Cell | None:
         """Return the cell whose division comes next: the first that is not all marked."""
         marked = set(cell_of)
-        for cell in self.world.divisions:
+        for cell in self._divisions:
             if not marked.issuperset(cell.daughters):
                 return cell
         return None
@@ -178,11 +179,11 @@ class CellLineageAnnotator(PlanAnnotator):
 
     def _wrong_parent(self, state: LineageState) -> tuple[int, int] | None:
         cell_of = self._cells(state.nodes) or []
-        due = {cell.index for cell in self.world.divisions if cell.last + 1 == state.frame}
+        due = {cell.index for cell in self._divisions if cell.last + 1 == state.frame}
         rings = [
             i
             for i in self.task.rings(state)
-            if cell_of[i] not in due and len(state.daughters(i)) < 2
+            if cell_of[i] not in due and len(state.families[i]) < 2
         ]
         if not rings:
             return None
@@ -225,7 +226,7 @@ class CellLineageAnnotator(PlanAnnotator):
         if state.selected is None:
             return {0}
         cell_of = self._cells(state.nodes) or []
-        placed = {cell_of[d] for d in state.daughters(state.selected)}
+        placed = {cell_of[d] for d in state.families[state.selected]}
         return set(self.world.cells[cell_of[state.selected]].daughters) - placed
 
     def onward(self, intent: Intent, state: LineageState) -> Iterator[Intent]:
@@ -233,7 +234,7 @@ class CellLineageAnnotator(PlanAnnotator):
         now: LineageState = self.session.state
         if intent.action == "select" and now.selected is not None:
             parent = now.nodes[now.selected]
-            due = [c for c in self.world.divisions if c.last + 1 == now.frame]
+            due = [c for c in self._divisions if c.last + 1 == now.frame]
             if due and parent.frame < now.frame:
                 at = self.task.cell_xy(now.frame, due[0].daughters[0])
                 xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)

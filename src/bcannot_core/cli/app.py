@@ -13,10 +13,12 @@ from bcannot_core.cli import (
     bench,
     demo,
     evaluate,
+    export,
     finetune,
     generate,
     policies,
     replay,
+    stats,
     tasks,
     trace,
     train,
@@ -44,6 +46,8 @@ COMMANDS = (
     trace,
     generate,
     replay,
+    stats,
+    export,
     train,
     finetune,
     evaluate,
@@ -116,5 +120,6 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        _complain(f"{type(error).__name__}: {error} (a fault of bcannot: --debug shows where)")
+        said = " ".join([str(error), *getattr(error, "__notes__", ())])
+        _complain(f"{type(error).__name__}: {said} (a fault of bcannot: --debug shows where)")
         return 1

@@ -2,12 +2,14 @@
 
 import os
 import platform
+import statistics
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from bcannot_core.cli.cluster import WorkersOption
 from bcannot_core.cli.common import JsonOption, SeedOption, figure, progress, say, table, write_json
 
 NAME = "bench"
@@ -19,17 +21,21 @@ class What(StrEnum):
     """What can be measured."""
 
     RENDER = "render"
+    GENERATE = "generate"
     LATENCY = "latency"
 
 
 def command(
     what: Annotated[
-        What | None, typer.Argument(help="render, latency, or both where it is left out.")
+        What | None,
+        typer.Argument(help="render, generate or latency; render and latency where left out."),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Tasks for render; all by default.")
+        list[str] | None, typer.Option(help="Tasks for render and generate; all by default.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time for each task, render.")] = 3.0,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a run, generate.")] = 1024,
+    workers: WorkersOption = CORES,
     policy: Annotated[str, typer.Option(help="Policy name or folder, latency.")] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, latency.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads, latency.")] = CORES,
@@ -37,14 +43,17 @@ def command(
     seed: SeedOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Measure drawing speed and latency.
+    """Measure drawing speed, generation and latency.
 
-    render: frames a second on one core, a scripted annotator acting; latency: one action of a
-    policy, drawing included, and how it grows from step 10 to step 500 of a session.
+    render: frames a second on one core, a scripted annotator acting; generate: episodes a second
+    of a mixture, by one process and by several; latency: one action of a policy, drawing
+    included, and how it grows from step 10 to step 500 of a session.
     """
     result: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
     if what in (None, What.RENDER):
         result |= _render(task, seconds, seed)
+    if what is What.GENERATE:
+        result |= _generate(task, episodes, workers, seed)
     if what in (None, What.LATENCY):
         result |= _latency(policy, device, min(threads, os.cpu_count() or 1), repeats)
     write_json(json_file, result)
@@ -67,12 +76,39 @@ def _render(tasks: list[str] | None, seconds: float, seed: int) -> dict[str, Any
         for name, of in figures.items()
     ]
     table(("task", "frames/s", "frames/CPU s", "step, µs"), rows)
-    slowest = min(float(of["frames_per_s"]) for of in figures.values())
-    return {"frames_per_s": slowest, "tasks": figures}
+    rates = [float(of["frames_per_s"]) for of in figures.values()]
+    mean = statistics.geometric_mean(rates)
+    say(f"slowest {min(rates):,.0f} frames/s, geometric mean {mean:,.0f} frames/s")
+    return {"frames_per_s": min(rates), "frames_per_s_geometric_mean": mean, "tasks": figures}
 
 
 def _annotators(make_annotator: Callable[..., Any], env: object) -> Callable[[int], Any]:
     return lambda seed: make_annotator(env, seed=seed)
+
+
+def _generate(tasks: list[str] | None, episodes: int, workers: int, seed: int) -> dict[str, Any]:
+    from bcannot_core.episodes.bench_generate import measure_generate
+    from bcannot_core.episodes.specification import GenerateSpec, Mixture
+    from bcannot_core.tasks.registry import list_tasks
+
+    mixture = Mixture(tuple(GenerateSpec(name) for name in tasks or list_tasks()))
+    mixture.check()
+    counts = (1, workers) if workers > 1 else (1,)
+    with progress("generating", episodes * len(counts)) as advance:
+        found = measure_generate(mixture, episodes, seed, counts, advance)
+    table(
+        ("workers", "episodes/s", "clicks/s", "seconds"),
+        [
+            (
+                run["workers"],
+                *(figure(run[k]) for k in ("episodes_per_s", "clicks_per_s", "wall_s")),
+            )
+            for run in found["runs"]
+        ],
+    )
+    same = "the same bytes" if found["same_bytes"] else "NOT the same bytes"
+    say(f"{figure(found['speedup'])} times as fast, {same}")
+    return found
 
 
 def _latency(name: str, device: str, threads: int, repeats: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from bcannot_core.annotators.behaviour import Flag
+from bcannot_core.annotators.labels import Flag, Phase, unpack_flags
 from bcannot_core.session.clicks import ClickToken
 from bcannot_core.session.session import Session
 
@@ -46,7 +46,7 @@ class Caption(NamedTuple):
     @property
     def text(self) -> str:
         """The caption on one line."""
-        parts = [f"{self.actor}: {self.action.replace('_', ' ')} {self.where}".rstrip()]
+        parts = [self.actor, f"{self.action.replace('_', ' ')} {self.where}"]
         if self.phase:
             parts.append(f"phase {self.phase}")
         if self.item is not None:
@@ -69,7 +69,9 @@ def describe_click(session: Session, click: ClickToken) -> Caption:
     if hit.canvas_xy is not None:
         where = f"at ({hit.canvas_xy[0]}, {hit.canvas_xy[1]})"
     else:
-        labels = {spec.id: spec.label for spec in session.screen.layout.specs}
-        where = f"‘{labels[hit.target]}’" if hit.target in labels else "beside everything"
-    events = tuple(name for flag, name in EVENT_NAMES.items() if click.flags & flag)
-    return Caption(click.action, where, click.actor, events, ms=click.ms)
+        names = {spec.id: spec.label for spec in session.screen.layout.specs}
+        where = f"‘{names[hit.target]}’" if hit.target in names else "beside everything"
+    labels = unpack_flags(click.flags)
+    events = tuple(name for flag, name in EVENT_NAMES.items() if labels.events & flag)
+    phase = "" if labels.phase is Phase.NONE else labels.phase.name.lower()
+    return Caption(click.action, where, click.actor, events, phase, labels.position, click.ms)

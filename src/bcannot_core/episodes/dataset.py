@@ -178,6 +178,21 @@ class EpisodeDataset(Sequence[Episode]):
                 parts.append(file.read(columns=[name]).column(0).to_numpy(zero_copy_only=False))
         return np.concatenate(parts) if parts else np.array([])
 
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some of the columns, a row group at a time; no episode is built.
+
+        Raises
+        ------
+        DatasetError
+            A shard was changed or is damaged.
+        """
+        for path in self.shards:
+            with _opened(path) as file:
+                for group in range(file.num_row_groups):
+                    with _reading(path):
+                        table = file.read_row_group(group, columns=list(columns))
+                    yield table
+
     def _load(self, group: int) -> RowGroup:
         if group in self._cache:
             self._cache.move_to_end(group)

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +11,9 @@ from PIL import Image
 
 from bcannot_core.annotators.behaviour import Flag
 from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.folders import whole_folder
 from bcannot_core.episodes.replay import Replay
+from bcannot_core.episodes.video import Video
 from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.session.clicks import ClickToken
 from bcannot_core.volumes import Volume
@@ -152,42 +152,14 @@ def _write_gif(path: Path, frames: Frames, fps: float, palette: Image.Image) -> 
 
 
 def _write_mp4(path: Path, frames: Frames, fps: float) -> None:
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        raise UsageError(
-            f"cannot write {path}: a video needs imageio-ffmpeg (pip install imageio-ffmpeg); "
-            "or choose a name ending in .gif"
-        ) from None
     first = next(frames)
-    with _aside(path) as aside:
-        writer = imageio_ffmpeg.write_frames(
-            str(aside),
-            (first.shape[1], first.shape[0]),
-            fps=fps,
-            macro_block_size=2,
-            output_params=["-f", "mp4"],
-        )
-        writer.send(None)
-        try:
-            writer.send(np.ascontiguousarray(first))
-            for frame in frames:
-                writer.send(np.ascontiguousarray(frame))
-        finally:
-            writer.close()
+    with _aside(path) as aside, Video(aside, (first.shape[1], first.shape[0]), fps) as video:
+        video.add(first)
+        for frame in frames:
+            video.add(frame)
 
 
 def _write_folder(path: Path, frames: Frames) -> None:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise DatasetError(f"cannot write frames to {path}: it exists and is not an empty folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with whole_folder(path, "frames") as aside:
         for i, frame in enumerate(frames):
             Image.fromarray(frame).save(aside / f"{i:05d}.png")
-        if path.exists():
-            path.rmdir()
-        aside.chmod(0o755)
-        os.replace(aside, path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -4,17 +4,26 @@ An episode follows from the specification, the seed and its number alone, whatev
 workers. Shards are named after all three; those that are there already are not made again.
 """
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import ExitStack, closing
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import pyarrow as pa
 
 from bcannot_core.episodes.dataset import open_dataset
+from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.schema import encode, to_table
 from bcannot_core.episodes.shards import remove_leftovers, write_tables
 from bcannot_core.episodes.specification import (
@@ -106,7 +115,8 @@ def generate_episodes(
     with ExitStack() as stack:
         ahead = _AHEAD * workers if executor is None else _AHEAD_ELSEWHERE
         if executor is None and workers > 1:
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            spawn = get_context("spawn")
+            pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_with_parent)
             executor = stack.enter_context(pool)
         todo = [batch for numbers in shards.values() for batch in _cut(numbers)]
         batches = stack.enter_context(closing(_in_order(spec, seed, todo, executor, ahead)))
@@ -166,17 +176,47 @@ def _in_order(
                 return
             with pa.ipc.open_stream(waiting.popleft().result()) as stream:
                 yield stream.read_all()
-    except BrokenProcessPool as error:
+    except _lost_workers() as error:
         raise DatasetError(
-            "a worker process died, perhaps for want of memory: use fewer"
+            "a worker died, perhaps for want of memory: use fewer, or give them more; whole shards "
+            "are kept"
         ) from error
     finally:
         for future in waiting:
             future.cancel()
 
 
+def _leave_with_parent() -> None:
+    """Let a worker end when the process that started it was killed, rather than wait for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _lost_workers() -> tuple[type[Exception], ...]:
+    """Return what a worker that is gone raises; dask has errors of its own, where it is in use."""
+    distributed = sys.modules.get("distributed")
+    dask = () if distributed is None else (distributed.KilledWorker,)
+    return (BrokenExecutor, CancelledError, *dask)
+
+
 def _table(spec: Specification, seed: int, numbers: range) -> pa.Table:
-    return to_table([encode(spec.episode(episode_seed(seed, number))) for number in numbers])
+    return to_table([encode(_episode(spec, seed, number)) for number in numbers])
+
+
+def _episode(spec: Specification, seed: int, number: int) -> Episode:
+    """Make an episode; what goes wrong gets a note of which one it was."""
+    try:
+        return spec.episode(episode_seed(seed, number))
+    except Exception as error:
+        error.add_note(f"in episode {number} of {spec.name}, seed {episode_seed(seed, number)}")
+        raise
 
 
 def generate_batch(spec: Specification, seed: int, numbers: range) -> bytes:

@@ -5,6 +5,7 @@ after the last click. A player stands at one position and shows its frame, with 
 next marked on it and described.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +17,8 @@ from bcannot_core.episodes.captions import Caption, describe_click
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.export import mark_click
 from bcannot_core.episodes.replay import Replay
-from bcannot_core.errors import TaskError
+from bcannot_core.episodes.worlds import build_task
+from bcannot_core.errors import TaskError, VolumeError
 from bcannot_core.screen import Screen
 from bcannot_core.session.clicks import ClickToken, Outcome
 from bcannot_core.session.protocol import Task
@@ -98,7 +100,7 @@ class Player:
     def replay(
         cls, episode: Episode, *, task: Task | None = None, volume: Volume | None = None
     ) -> Self:
-        """Open a recorded session at its beginning.
+        """Open a recorded session at its beginning, with its ground truth where that is there.
 
         The parameters are those of :class:`Replay`.
 
@@ -109,7 +111,7 @@ class Player:
         VolumeError
             The volume cannot be opened.
         """
-        run = Replay(episode, task=task, volume=volume)
+        run = Replay(episode, task=_with_truth(episode, volume) if task is None else task)
         player = cls(run.session, episode.seed, Habits(), recorded=True)
         run.finish()
         player.seek(0)
@@ -250,3 +252,11 @@ class Player:
         self._states.append(outcome.state_after)
         self._position = self.steps
         self._upcoming = None
+
+
+def _with_truth(episode: Episode, volume: Volume | None) -> Task:
+    """Build the task of an episode, without its labels where they cannot be opened."""
+    if episode.data is not None and episode.data.labels is not None:
+        with suppress(VolumeError):
+            return build_task(episode, volume=volume, labels=True)
+    return build_task(episode, volume=volume)

@@ -124,8 +124,8 @@ def episode_hash(episode: Episode, *, volume: Volume | None = None) -> str:
     digest = hashlib.blake2b(digest_size=16)
     run = Replay(episode, volume=volume, copy=False)
     for step in run:
-        digest.update(step.frame.tobytes())
-    digest.update(run.session.frame().tobytes())
+        digest.update(np.ascontiguousarray(step.frame).data)
+    digest.update(np.ascontiguousarray(run.session.frame()).data)
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout
-from bcannot_core.screen.painter import Painter, paste
+from bcannot_core.screen.painter import ColourCopies, Painter, paste
 from bcannot_core.screen.shapes import FULL as _FULL
 from bcannot_core.screen.shapes import Shape
 from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets, ring_pixels
@@ -117,6 +117,8 @@ class Screen:
         self._ticked = _NOTHING
         self._filled = 0
         self._painter: Painter | None = None
+        self._copies = ColourCopies()
+        self._picture = self._canvas
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -167,20 +169,29 @@ class Screen:
         return self._view
 
     def _draw_canvas(self, content: Content, before: Content | None) -> None:
-        source = content.canvas
-        changed = before is None or source is not before.canvas
+        afresh = before is None or content.canvas is not before.canvas
+        if afresh:
+            self._picture = self._copies.of(content.canvas)
+        source = self._picture
+        bounds = None
         if content.shapes or (before is not None and before.shapes):
             if self._painter is None:
                 self._painter = Painter((self.layout.canvas.w, self.layout.canvas.h))
-            changed |= self._painter.paint(source, content.shapes)
+                afresh = True
+            bounds = self._painter.paint(source, content.shapes)
             source = self._painter.result
-        if changed:
+        if before is None or afresh:
             paste(self._canvas, source)
-            self._draw_markers(content.markers)
-        elif before is not None and content.markers != before.markers:
+        elif bounds is not None or content.markers != before.markers:
+            if bounds is not None:
+                left, top, right, bottom = bounds
+                part = np.s_[top : bottom + 1, left : right + 1]
+                self._canvas[part] = source[part]
             for marker in before.markers:
                 self._restore(source, marker)
-            self._draw_markers(content.markers)
+        else:
+            return
+        self._draw_markers(content.markers)
 
     def _restore(self, picture: NDArray[np.uint8], marker: Marker) -> None:
         height, width = self._canvas.shape[:2]

@@ -160,7 +160,8 @@ def _draw_face(
     text, size = _face(spec, variant, width - left - right)
     part = out[:, left : width - right]
     if spec.kind == "item":
-        part = part[:, _ITEM_LEFT : _ITEM_LEFT + text_mask(text, size).shape[1]]
+        start = _ITEM_LEFT if left else 2 * _ITEM_LEFT
+        part = part[:, start : start + text_mask(text, size).shape[1]]
     _centre_text(part, text, size, ink)
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from bcannot_core.errors import TaskError
-from bcannot_core.screen import ButtonSpec, Content, Hit, Line, Marker, Text
+from bcannot_core.screen import ButtonSpec, Content, Hit, Line, Marker
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks import lineage_score
 from bcannot_core.tasks.base import LayerData, TaskBase, make_config
@@ -54,17 +54,16 @@ class LineageState(EditState):
         The frame that is shown.
     nodes : tuple of Node
         The marked cells in their order; a parent comes before its daughters.
+    families : tuple of tuple of int
+        The daughters of each node.
     selected : int or None
         The node whose daughters are to be placed.
     """
 
     frame: int = 0
     nodes: tuple[Node, ...] = ()
+    families: tuple[tuple[int, ...], ...] = ()
     selected: int | None = None
-
-    def daughters(self, node: int) -> list[int]:
-        """Return the daughters of a node."""
-        return [i for i, other in enumerate(self.nodes) if other.parent == node]
 
 
 class CellLineage(TaskBase):
@@ -98,6 +97,7 @@ class CellLineage(TaskBase):
             [(x, y) for y, x in frame] for frame in world.yx.tolist()
         ]
         self._followed: dict[Node, int | None] = {}
+        self._rings: tuple[tuple[Node, ...], int, dict[int, tuple[int, int]]] | None = None
         self._tree: tuple[tuple[Node, ...], Any] | None = None
 
     @classmethod
@@ -191,9 +191,7 @@ class CellLineage(TaskBase):
 
     def ring_xy(self, node: Node, frame: int) -> tuple[int, int]:
         """Return where a node's ring is in a frame: on the nucleus that it follows."""
-        if node not in self._followed:
-            self._followed[node] = self.cell_under(node.frame, (node.x, node.y), FOLLOW_PX)
-        cell = self._followed[node]
+        cell = self._cell_of(node)
         if cell is None or frame <= node.frame:
             return node.x, node.y
         x0, y0 = self._xy[node.frame][cell]
@@ -202,30 +200,39 @@ class CellLineage(TaskBase):
 
     def ring_waits(self, node: Node, frame: int) -> bool:
         """Whether the nucleus that a ring follows has divided."""
-        self.ring_xy(node, frame)
-        cell = self._followed[node]
+        cell = self._cell_of(node)
         return cell is not None and frame > self.world.cells[cell].last
 
-    def rings(self, state: LineageState) -> dict[int, tuple[int, int]]:
+    def _cell_of(self, node: Node) -> int | None:
+        """Return the cell whose nucleus a ring follows."""
+        if node not in self._followed:
+            self._followed[node] = self.cell_under(node.frame, (node.x, node.y), FOLLOW_PX)
+        return self._followed[node]
+
+    def rings(self, state: LineageState) -> Mapping[int, tuple[int, int]]:
         """Return the rings that are shown, canvas pixels (x, y) by node."""
-        return {
-            i: self.ring_xy(node, state.frame)
-            for i, node in enumerate(state.nodes)
-            if node.frame <= state.frame and not _replaced(state, i)
-        }
+        known = self._rings
+        if known is None or known[0] is not state.nodes or known[1] != state.frame:
+            shown = {
+                i: self.ring_xy(node, state.frame)
+                for i, node in enumerate(state.nodes)
+                if node.frame <= state.frame and not _replaced(state, i)
+            }
+            known = self._rings = (state.nodes, state.frame, shown)
+        return known[2]
 
     def ring_at(self, state: LineageState, xy: tuple[int, int]) -> int | None:
         """Return the node that a click selects: the nearest ring of a cell still undivided."""
         best, least = None, SELECT_PX * SELECT_PX
         for i, (x, y) in self.rings(state).items():
             squared = (x - xy[0]) ** 2 + (y - xy[1]) ** 2
-            if squared <= least and len(state.daughters(i)) < 2:
+            if squared <= least and len(state.families[i]) < 2:
                 best, least = i, squared
         return best
 
     def content(self, state: LineageState) -> Content:
         """Return what the screen shows."""
-        divisions = sum(len(state.daughters(i)) == 2 for i in range(len(state.nodes)))
+        divisions = sum(len(daughters) == 2 for daughters in state.families)
         rings = self.rings(state)
         return Content(
             canvas=self._pictures.get(state.frame),
@@ -254,12 +261,13 @@ class CellLineage(TaskBase):
         if not state.nodes:
             return "Click the first cell"
         if state.selected is None:
-            return "At a division: click the parent's ring"
-        name = state.selected + 1
+            if state.frame + 1 < self.world.frames:
+                return "+t to a division, click the parent's ring"
+            return "Click a dividing cell's ring, or Done"
         if state.frame <= state.nodes[state.selected].frame:
-            return f"Cell {name}: go to its division"
-        nth = "second" if state.daughters(state.selected) else "first"
-        return f"Cell {name}: click the {nth} daughter"
+            return "Go to the division of this cell"
+        nth = "second" if state.families[state.selected] else "first"
+        return f"Click the {nth} daughter"
 
     def _markers(
         self, state: LineageState, rings: Mapping[int, tuple[int, int]]
@@ -274,18 +282,17 @@ class CellLineage(TaskBase):
 
     def _shapes(
         self, state: LineageState, rings: Mapping[int, tuple[int, int]]
-    ) -> tuple[Line | Text, ...]:
-        shapes: list[Line | Text] = []
+    ) -> tuple[Line, ...]:
+        shapes: list[Line] = []
         for i, (x, y) in rings.items():
             node = state.nodes[i]
             if node.parent is not None and state.frame - node.frame < _EDGE_FRAMES:
                 x0, y0 = self.ring_xy(state.nodes[node.parent], node.frame)
                 shapes.append(Line(x0, y0, x, y, node_colour(i), _EDGE_ALPHA))
-            shapes.append(Text(x + RING - 1, y - RING, str(i + 1), node_colour(i)))
         return tuple(shapes)
 
     def _panel(self, nodes: tuple[Node, ...]) -> Any:
-        if self._tree is None or self._tree[0] != nodes:
+        if self._tree is None or self._tree[0] is not nodes:
             spans = [(node.frame, node.parent) for node in nodes]
             self._tree = (nodes, draw_tree(spans, self.world.frames))
         return self._tree[1]
@@ -304,12 +311,14 @@ class CellLineage(TaskBase):
 
 def _placed(state: LineageState, xy: tuple[int, int]) -> LineageState:
     node = Node(state.frame, xy[0], xy[1], state.selected)
-    both = state.selected is not None and len(state.daughters(state.selected)) == 1
-    selected = None if both else state.selected
-    return edited(state, nodes=(*state.nodes, node), selected=selected)
+    families, selected = list(state.families), state.selected
+    if selected is not None:
+        families[selected] = (*families[selected], len(state.nodes))
+        selected = None if len(families[selected]) == 2 else selected
+    return edited(state, nodes=(*state.nodes, node), families=(*families, ()), selected=selected)
 
 
 def _replaced(state: LineageState, node: int) -> bool:
     """Whether both daughters are shown in place of a node."""
-    frames = [state.nodes[i].frame for i in state.daughters(node)]
-    return len(frames) == 2 and state.frame >= max(frames)
+    daughters = state.families[node]
+    return len(daughters) == 2 and all(state.nodes[d].frame <= state.frame for d in daughters)

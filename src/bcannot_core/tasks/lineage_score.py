@@ -140,7 +140,7 @@ def annotation_layers(task: "CellLineage", state: "LineageState") -> list[LayerD
     layers: list[LayerData] = [(points, look, "points")]
     rows = []
     for i, node in enumerate(nodes):
-        ends = [nodes[d].frame for d in state.daughters(i)]
+        ends = [nodes[d].frame for d in state.families[i]]
         for frame in range(node.frame, min(ends, default=task.world.frames)):
             x, y = task.ring_xy(node, frame)
             rows.append((i, frame, y, x))

@@ -38,29 +38,42 @@ def draw_tree(nodes: Sequence[tuple[int, int | None]], frames: int) -> NDArray[n
     uint8 (96, 112, 3)
         Read-only.
     """
-    height, width = PANEL_HW
-    out = np.full((height, width, 3), _PAPER, dtype=np.uint8)
-    rows = [_INSET + frame * (height - 2 * _INSET - 1) // (frames - 1) for frame in range(frames)]
-    out[rows, _INSET : width - _INSET] = _GRID
+    paper, rows = _paper(frames)
+    out = paper.copy()
     daughters: list[list[int]] = [[] for _ in nodes]
     for i, (_, parent) in enumerate(nodes):
         if parent is not None:
             daughters[parent].append(i)
-    columns = _columns(daughters, width)
+    columns = _columns(daughters)
     for i, (frame, _) in enumerate(nodes):
-        x, colour = columns[i], node_colour(i)
+        x, colour = columns[i], _ink(i)
         ends = [nodes[d][0] for d in daughters[i]]
         bottom = rows[min(ends)] if ends else rows[-1]
         out[rows[frame] : bottom + 1, x : x + 2] = colour
         for d in daughters[i]:
             left, right = sorted((x, columns[d]))
             out[bottom, left : right + 2] = colour
-            out[bottom : rows[nodes[d][0]] + 1, columns[d] : columns[d] + 2] = node_colour(d)
+            out[bottom : rows[nodes[d][0]] + 1, columns[d] : columns[d] + 2] = _ink(d)
     out.flags.writeable = False
     return out
 
 
-def _columns(daughters: Sequence[Sequence[int]], width: int) -> list[int]:
+@lru_cache(maxsize=64)
+def _paper(frames: int) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+    """Return an empty tree with a line for each frame, and the lines' rows."""
+    height, width = PANEL_HW
+    rows = [_INSET + frame * (height - 2 * _INSET - 1) // (frames - 1) for frame in range(frames)]
+    paper = np.full((height, width, 3), _PAPER, dtype=np.uint8)
+    paper[rows, _INSET : width - _INSET] = _GRID
+    return paper, tuple(rows)
+
+
+@lru_cache(maxsize=256)
+def _ink(node: int) -> NDArray[np.uint8]:
+    return np.array(node_colour(node), dtype=np.uint8)
+
+
+def _columns(daughters: Sequence[Sequence[int]]) -> list[int]:
     """Return the column of each node: leaves side by side, parents between their daughters."""
     if not daughters:
         return []
@@ -71,7 +84,7 @@ def _columns(daughters: Sequence[Sequence[int]], width: int) -> list[int]:
         order.append(node)
         stack.extend(reversed(daughters[node]))
     leaves = [node for node in order if not daughters[node]]
-    room = width - 2 * _INSET - 2
+    room = PANEL_HW[1] - 2 * _INSET - 2
     columns = [0] * len(daughters)
     for rank, node in enumerate(leaves):
         columns[node] = _INSET + room * (2 * rank + 1) // (2 * len(leaves))

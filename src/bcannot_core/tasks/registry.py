@@ -14,9 +14,17 @@ from bcannot_core.tasks.env import AnnotationEnv
 
 GROUP = "bcannot.tasks"
 _BUILT_IN = {
+    "animal_behavior_tracking": "bcannot_core.tasks.animal_behavior_tracking:AnimalBehaviorTracking",
+    "animal_limb_tracking": "bcannot_core.tasks.animal_limb_tracking:AnimalLimbTracking",
     "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
+    "colored_dot_tracking": "bcannot_core.tasks.colored_dot_tracking:ColoredDotTracking",
+    "exploration_3d": "bcannot_core.tasks.exploration_3d:Exploration3D",
+    "multichannel_alignment": "bcannot_core.tasks.multichannel_alignment:MultichannelAlignment",
     "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
+    "neuron_tracking": "bcannot_core.tasks.neuron_tracking:NeuronTracking",
     "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
+    "shape_matching": "bcannot_core.tasks.shape_matching:ShapeMatching",
+    "spectral_plume": "bcannot_core.tasks.spectral_plume:SpectralPlume",
 }
 
 

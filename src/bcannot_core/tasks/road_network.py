@@ -182,21 +182,25 @@ class RoadNetwork(TaskBase):
 
     def content(self, state: RoadState) -> Content:
         """Return the picture with the graph."""
-        discs = [Disc(x, y, 4, NODE_COLOUR) for x, y in state.nodes]
+        discs = [
+            disc
+            for x, y in state.nodes
+            for disc in (Disc(x, y, 5, _RIM), Disc(x, y, 4, NODE_COLOUR))
+        ]
         lines = [
             Line(*state.nodes[a], *state.nodes[b], EDGE_COLOUR, width=2) for a, b in state.edges
         ]
-        rings = [Marker(x, y, 5, _RIM) for x, y in state.nodes]
+        rings: tuple[Marker, ...] = ()
         if state.chosen is not None:
             x, y = state.nodes[state.chosen]
-            rings += [Marker(x, y, 7, CHOSEN_COLOUR), Marker(x, y, 8, CHOSEN_COLOUR)]
+            rings = Marker(x, y, 7, CHOSEN_COLOUR), Marker(x, y, 8, CHOSEN_COLOUR)
         joined = {node for edge in state.edges for node in edge}
         unusable = {"undo"} if not state.can_undo else set()
         if len(state.nodes) < 2:
             unusable.add("edge_mode")
         return Content(
             self.world.picture,
-            markers=tuple(rings),
+            markers=rings,
             shapes=(*discs, *lines),
             status=(f"Nodes {len(state.nodes)}", f"Edges {len(state.edges)}"),
             progress=len(joined) / len(state.nodes) if state.nodes else 0.0,

@@ -67,6 +67,8 @@ def match_points(
     radius: float = 5.0,
     placed_groups: ArrayLike | None = None,
     truth_groups: ArrayLike | None = None,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> Match:
     """Match points within a radius: as many as possible, then as near as possible (Hungarian).
 
@@ -82,6 +84,8 @@ def match_points(
         Group of each placed point (a section, a frame, an id); pairs are made within groups only.
     truth_groups : (m,), optional
         Group of each true point.
+    allowed : bool (n, m), optional
+        Which pairs may be made at all.
 
     Raises
     ------
@@ -98,6 +102,8 @@ def match_points(
     near = distances <= radius
     if placed_groups is not None and truth_groups is not None:
         near &= np.asarray(placed_groups)[:, None] == np.asarray(truth_groups)[None]
+    if allowed is not None:
+        near &= allowed
     # One pair more outweighs whatever the distances of all others can save.
     never = (radius + 1.0) * (min(near.shape) + 1)
     rows, columns = linear_sum_assignment(np.where(near, distances, never))

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
@@ -30,10 +30,11 @@ from napari_bcannot.snapshot import Snapshot
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
 from napari_bcannot.widgets.dialogs import ask_address, ask_folder, ask_swc
+from napari_bcannot.widgets.docked import DockedWidget
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 
-class TraceNeuronWidget(QWidget):
+class TraceNeuronWidget(DockedWidget):
     """Trace a neurite by hand or by policy.
 
     Parameters
@@ -64,7 +65,6 @@ class TraceNeuronWidget(QWidget):
         self._placement: Placement | None = None
         self._held: Turn | None = None
         self._traces = 0
-        self._closed = False
         self._connect_view()
         self._connect_viewer()
         self._list_volumes()
@@ -353,11 +353,8 @@ class TraceNeuronWidget(QWidget):
             self.binding.close()
             self.binding = None
 
-    def shut_down(self) -> None:
+    def release(self) -> None:
         """End everything: no worker, no key and no callback stays."""
-        if self._closed:
-            return
-        self._closed = True
         self.controller.close(quiet=True)
         self._held = None
         self.picker.switch(False)
@@ -366,29 +363,3 @@ class TraceNeuronWidget(QWidget):
         unbind_keys(self.viewer, self._keys)
         self.viewer.layers.events.inserted.disconnect(self._list_volumes)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
-
-    def closeEvent(self, event: Any) -> None:
-        """End everything with the widget."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def event(self, event: QEvent | None) -> bool:
-        """End everything when the dock is removed: napari then takes the widget out of it."""
-        moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if moved and self.parent() is None:
-            self.shut_down()
-        return bool(super().event(event))
-
-    def showEvent(self, event: Any) -> None:
-        """Watch the window that the widget is docked in."""
-        super().showEvent(event)
-        window = self.window()
-        if isinstance(window, QMainWindow):
-            window.installEventFilter(self)  # no reference is kept: it would keep the viewer alive
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """End everything before the viewer's window closes."""
-        closing = event is not None and event.type() == QEvent.Type.Close
-        if closing and isinstance(watched, QMainWindow):
-            self.shut_down()
-        return bool(super().eventFilter(watched, event))

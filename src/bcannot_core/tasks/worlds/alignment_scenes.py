@@ -18,9 +18,8 @@ from bcannot_core.tasks.worlds.alignment_warp import SIDE
 MARGIN = 40
 SCENE = SIDE + 2 * MARGIN
 _CELL_SIZES = (28, 42, 48)
-_OCTAVES = ((6, 64), (12, 36), (28, 16))
-_WEIGHT = 1024
-_LATTICE = 64
+_OCTAVES = ((6, 16), (12, 9), (28, 4))
+_WEIGHT, _LATTICE = 128, 8  # whole numbers below 2**24 all the way, exact in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,8 @@ def voronoi_scene(rng: np.random.Generator) -> Scene:
     gap -= near
     wall = 1 / (1 + (gap * np.float32(1 / 2.4)) ** 2)
     first = 18 + 190 * wall + 26 * brightness
-    nucleus = 1 / (1 + (best * np.float32(1 / (0.2 * size) ** 2)) ** 3)
+    core = best * np.float32(1 / (0.2 * size) ** 2)
+    nucleus = 1 / (1 + core * core * core)
     inside = 22 + 82 * brightness + (60 + 70 * brightness) * nucleus
     other = inside * (1 - 0.8 * wall)
     rows, columns = np.mgrid[0 : n + 2, 0 : n + 2]
@@ -69,36 +69,47 @@ def _two_nearest(
     """Return squared distances to the two nearest sites and the nearest one's glow.
 
     Sites lie one in each square of a lattice; a pixel looks at its square and the eight around.
+    Distances are whole 64ths of a squared pixel, with the glow in the lowest byte: the least of
+    two then carries the glow of the nearer site along.
     """
-    at = (np.arange(size, dtype=np.float32) + np.float32(0.5))[None, :]
-    best = np.full((n, size, n, size), 1e9, dtype=np.float32)
-    second = best.copy()
-    brightness = np.zeros_like(best)
+    at = 8 * np.arange(size, dtype=np.int32) + 4
+    best = np.full((n, n, size, size), np.iinfo(np.int32).max, dtype=np.int32)
+    second, distance, larger = best.copy(), np.empty_like(best), np.empty_like(best)
+    tone = (255 * glow).astype(np.int32)
     for row in (0, 1, 2):
         for column in (0, 1, 2):
             part = slice(row, row + n), slice(column, column + n)
-            up = ((place[0][part] + (row - 1)) * size)[:, None, :, None] - at[0][:, None, None]
-            over = ((place[1][part] + (column - 1)) * size)[:, None, :, None] - at[0]
-            distance = up * up + over * over
-            nearer = distance < best
-            np.minimum(second, np.maximum(best, distance), out=second)
+            up = np.rint((place[0][part] + (row - 1)) * (8 * size)).astype(np.int32)
+            over = np.rint((place[1][part] + (column - 1)) * (8 * size)).astype(np.int32)
+            down, across = (up[..., None] - at) ** 2 << 8, (over[..., None] - at) ** 2 << 8
+            down += tone[part][..., None]
+            np.add(down[..., None], across[..., None, :], out=distance)
+            np.maximum(best, distance, out=larger)
+            np.minimum(second, larger, out=second)
             np.minimum(best, distance, out=best)
-            np.copyto(brightness, glow[part][:, None, :, None], where=nearer)
-    shape = (SCENE, SCENE)
-    return best.reshape(shape), second.reshape(shape), brightness.reshape(shape)
+    best, second = _whole(best), _whole(second)
+    share = np.float32(1 / 64)
+    near, far = (best >> 8).astype(np.float32), (second >> 8).astype(np.float32)
+    return near * share, far * share, (best & 255).astype(np.float32) * np.float32(1 / 255)
+
+
+def _whole(squares: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Put squares (rows, columns, h, w) together to one plane."""
+    return squares.swapaxes(1, 2).reshape(SCENE, SCENE)
 
 
 def perlin_scene(rng: np.random.Generator) -> Scene:
     """Draw clouds of Perlin noise: density in one channel, its ridges in the other."""
-    field = np.zeros((SCENE, SCENE))
+    field = np.zeros((SCENE, SCENE), dtype=np.float32)
     smooth = field
     for i, (cells, share) in enumerate(_OCTAVES):
         steps = np.rint((2 * rng.random((2, cells + 1, cells + 1)) - 1) * _LATTICE)
+        steps = steps.astype(np.float32)
         value, slope = _gradients(cells)
         field = field + share * (value @ steps[0] @ slope.T + slope @ steps[1] @ value.T)
         smooth = field if i < 2 else smooth
     spread = np.abs(smooth[::4, ::4]).max()
-    level = (field * (1 / spread)).astype(np.float32)
+    level = field * (1 / spread)
     first = 118 + 128 * level
     second = 214 - 300 * np.abs(level) + 26 * level
     coarse = smooth[::2, ::2]
@@ -114,8 +125,8 @@ def _peaks(height: NDArray[np.floating], window: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=8)
-def _gradients(cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Perlin's fades and sloping fades of each lattice line, in 1024ths, (336, cells + 1).
+def _gradients(cells: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return Perlin's fades and sloping fades of each lattice line, in 128ths, (336, cells + 1).
 
     K. Perlin, "Improving Noise", SIGGRAPH 2002. Whole numbers: their products are exact.
     """
@@ -123,7 +134,8 @@ def _gradients(cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     offset = at[:, None] - np.arange(cells + 1)
     t = np.clip(1 - np.abs(offset), 0.0, 1.0)
     fade = t * t * t * (t * (t * 6 - 15) + 10)
-    return np.rint(fade * _WEIGHT), np.rint(fade * offset * _WEIGHT)
+    value, slope = np.rint(fade * _WEIGHT), np.rint(fade * offset * _WEIGHT)
+    return value.astype(np.float32), slope.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ which a library sums them does not matter: the same seed gives the same warp on 
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,38 @@ class Warp:
             if not miss.size or np.abs(miss).max() < 0.005:
                 break
         return guess
+
+    def point_to_a(self, x: float, y: float) -> tuple[float, float]:
+        """Return where one point of channel B lies in channel A; the quick way for few points."""
+        (a, b), (c, d) = self._plain[0]
+        shift_x, shift_y = self._plain[1]
+        over, down = x - SIDE / 2, y - SIDE / 2
+        left, across = _point_weights(x)
+        top, along = _point_weights(y)
+        bent_x = bent_y = 0.0
+        for r, weight in enumerate(along, top):
+            row_x, row_y = self._plain[2][0][r], self._plain[2][1][r]
+            for k, share in enumerate(across, left):
+                bent_x += weight * share * row_x[k]
+                bent_y += weight * share * row_y[k]
+        return (
+            a * over + b * down + shift_x + SIDE / 2 + bent_x,
+            c * over + d * down + shift_y + SIDE / 2 + bent_y,
+        )
+
+    def point_to_b(self, x: float, y: float) -> tuple[float, float]:
+        """Return where one point of channel A lies in channel B, to 0.02 px."""
+        u, v = x, y
+        for _ in range(_ITERATIONS):
+            seen_x, seen_y = self.point_to_a(u, v)
+            u, v = u + x - seen_x, v + y - seen_y
+            if abs(x - seen_x) + abs(y - seen_y) < 0.02:
+                break
+        return u, v
+
+    @cached_property
+    def _plain(self) -> tuple[list[list[float]], list[float], list[list[list[float]]]]:
+        return self.matrix.tolist(), self.shift.tolist(), self.controls.tolist()
 
     def grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return where each pixel of channel B lies in channel A: x and y, float32 (256, 256)."""
@@ -114,6 +146,20 @@ def _weights(at: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((far * far * far - 4 * near * near * near) / 6)
 
 
+def _point_weights(at: float) -> tuple[int, tuple[float, float, float, float]]:
+    """Return the first of four control points about a coordinate, and their weights."""
+    u = min(max(at / _SPACING, 0.0), _CONTROLS - 3 - 1e-9)
+    first = int(u)
+    t = u - first
+    s = 1 - t
+    return first, (
+        s * s * s / 6,
+        (4 - 6 * t * t + 3 * t * t * t) / 6,
+        (4 - 6 * s * s + 3 * s * s * s) / 6,
+        t * t * t / 6,
+    )
+
+
 def sample_warped(picture: NDArray[np.uint8], warp: Warp, margin: int) -> NDArray[np.uint8]:
     """Return channel B: a scene seen through a warp, bilinear, in whole numbers.
 
@@ -128,12 +174,17 @@ def sample_warped(picture: NDArray[np.uint8], warp: Warp, margin: int) -> NDArra
     """
     height, width = picture.shape
     x, y = warp.grid()
-    column = np.clip((x + np.float32(margin)) * 16, 0, 16 * (width - 1) - 1).astype(np.int32)
-    row = np.clip((y + np.float32(margin)) * 16, 0, 16 * (height - 1) - 1).astype(np.int32)
+    column = ((x + np.float32(margin)) * 16).astype(np.int32)
+    row = ((y + np.float32(margin)) * 16).astype(np.int32)
+    np.clip(column, 0, 16 * (width - 1) - 1, out=column)
+    np.clip(row, 0, 16 * (height - 1) - 1, out=row)
     right, down = (column & 15).astype(np.uint16), (row & 15).astype(np.uint16)
     at = (row >> 4) * width + (column >> 4)
     flat = picture.reshape(-1)
+    pairs = flat.astype(np.uint16)  # of a pixel and its right neighbour, looked up together
+    pairs[:-1] |= pairs[1:] << 8
     left, up = 16 - right, 16 - down
-    above = left * flat.take(at) + right * flat.take(at + 1)
-    below = left * flat.take(at + width) + right * flat.take(at + (width + 1))
+    above, below = pairs.take(at), pairs.take(at + width)
+    above = left * (above & 255) + right * (above >> 8)
+    below = left * (below & 255) + right * (below >> 8)
     return np.asarray((up * above + down * below + 128) >> 8).astype(np.uint8)

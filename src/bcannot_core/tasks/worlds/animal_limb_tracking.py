@@ -1,6 +1,5 @@
 """Worlds of limb tracking: one animal filmed as it flies, walks or crawls."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
+from bcannot_core.tasks.base import check_range
 from bcannot_core.tasks.worlds.creatures import draw
 from bcannot_core.tasks.worlds.habitats import HABITATS, Camera
 from bcannot_core.tasks.worlds.limb_anatomy import FRAMES, SPECIES, Animal
@@ -49,18 +49,12 @@ class LimbConfig:
 
     def __post_init__(self) -> None:
         if self.species not in ("any", *SPECIES):
-            raise UsageError(
-                f"species is {self.species!r}: choose any, {', '.join(SPECIES)}"
-            )
-        if not (isinstance(self.frames, int) and 0 <= self.frames <= 200):
-            raise UsageError(f"frames is {self.frames}: choose 0 (by species) to 200")
-        for name, low, high in (
-            ("noise", 0.0, 60.0), ("contrast", 0.1, 1.5), ("deformation", 0.0, 1.5),
-            ("size", 0.5, 1.1),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
-                raise UsageError(f"{name} is {value}: choose {low:g} to {high:g}")
+            raise UsageError(f"species is {self.species!r}: choose any, {', '.join(SPECIES)}")
+        check_range("frames", self.frames, 0, 200)
+        check_range("noise", self.noise, 0.0, 60.0)
+        check_range("contrast", self.contrast, 0.1, 1.5)
+        check_range("deformation", self.deformation, 0.0, 1.5)
+        check_range("size", self.size, 0.5, 1.1)
         get_variant(self.variant)
 
 
@@ -89,7 +83,7 @@ class LimbWorld:
         return len(self.animal.points_xy)
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
-        """Return a frame of the video, uint8 (256, 256, 3), read-only, drawn when first asked for."""
+        """Return a frame, uint8 (256, 256, 3), read-only, drawn when first asked for."""
         if frame not in self._pictures:
             picture = self.camera.background(frame)
             draw(picture, self.animal.layers, frame, shadows=self.habitat != "sky")
@@ -105,7 +99,7 @@ def sample_world(rng: np.random.Generator, config: LimbConfig) -> LimbWorld:
     frames = config.frames or FRAMES[species]
     animal = ANIMALS[species](rng, frames, config.deformation, config.size)
     grounds = GROUNDS[species]
-    habitat = grounds[rng.integers(len(grounds))]
+    habitat = grounds[int(rng.integers(len(grounds)))]
     corners = _corners(rng, animal.travel_xy, _REACH[species])
     extent = corners.max(axis=0) + SIZE
     side = int(extent.max())

@@ -18,9 +18,11 @@ from bcannot_core.tasks.base import check_range
 from bcannot_core.tasks.worlds.fluorescence import SIDE, quantised
 
 _BORDER = 24.0
-_NEWBORN = 6.0  # from the division's centre to each sister
+_NEWBORN = 7.0  # from the division's centre to each sister
 _LEAST_LIFE = 2  # frames from birth to division
 _ROUNDS = 5
+_LEAST_APART = 13.5
+_MOST_ROUNDS = 40
 _GROWTH = 0.18
 
 
@@ -228,7 +230,23 @@ def _paths(
             angle = float(axis[cell.parent])
             step = side * _NEWBORN * np.array([math.sin(angle), math.cos(angle)])
             yx[t, cell.index] = quantised(yx[t - 1, cell.parent] + step)
+        alive = np.flatnonzero((birth <= t) & (last >= t))
+        yx[t, alive] = _apart(yx[t, alive])
     return yx
+
+
+def _apart(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move cells that came to lie on each other apart; sisters have room at birth."""
+    for _ in range(_MOST_ROUNDS):
+        apart = at[:, None] - at[None, :]
+        distance = np.sqrt((apart * apart).sum(-1)) + 1e-6
+        overlap = np.maximum(_LEAST_APART - distance, 0.0) / distance
+        np.fill_diagonal(overlap, 0.0)
+        if not overlap.any():
+            break
+        moved = at + 0.5 * (apart * overlap[..., None]).sum(1)
+        at = quantised(np.clip(moved, _BORDER, SIDE - _BORDER))
+    return at
 
 
 def _room(age: NDArray[np.int64], crowding: float) -> NDArray[np.float64]:

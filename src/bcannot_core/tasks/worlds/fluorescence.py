@@ -105,8 +105,9 @@ def illumination(dy: Any, dx: Any, fall_off: float) -> Any:
 
 @lru_cache(maxsize=1)
 def _noise_pool() -> NDArray[np.float32]:
-    """Return standard normal noise, drawn once for all pictures."""
+    """Return normal noise with a standard deviation of 1/2, drawn once for all pictures."""
     pool = np.random.default_rng(2026).standard_normal((_POOL, _POOL), dtype=np.float32)
+    pool *= np.float32(0.5)
     pool.flags.writeable = False
     return pool
 
@@ -116,23 +117,26 @@ def expose(photons: Photons, rng: np.random.Generator, noise: float) -> Photons:
 
     The square root of a Poisson count has a standard deviation near 1/2 whatever its mean
     (Anscombe, 1948); ``noise`` is a factor on it, 1 for what physics asks. The noise is cut from
-    a large field at random, in one of eight orientations, which is much faster than drawing it.
+    a large field at random, in one of four orientations, which is much faster than drawing it.
+    ``photons`` itself is changed.
     """
     side = photons.shape[0]
-    top, left, turn = rng.integers(0, (_POOL - side, _POOL - side, 8)).tolist()
+    top, left, turn = rng.integers(0, (_POOL - side, _POOL - side, 4)).tolist()
     cut = _noise_pool()[top : top + side, left : left + side]
     cut = cut[:: 1 - 2 * (turn & 1), :: 1 - (turn & 2)]
-    counted = (cut.T if turn & 4 else cut) * np.float32(0.5 * noise)
-    counted += np.sqrt(photons + np.float32(0.375))
-    np.maximum(counted, 0, out=counted)
-    counted *= counted
-    return counted
+    photons += np.float32(0.375)
+    np.sqrt(photons, out=photons)
+    photons += cut if noise == 1 else cut * np.float32(noise)
+    np.maximum(photons, 0, out=photons)
+    photons *= photons
+    photons -= np.float32(0.375 + 0.25 * noise * noise)  # so that the mean is kept
+    return photons
 
 
 def grey(photons: Photons, gain: float, offset: float) -> Picture:
-    """Return photons as grey values, read-only."""
-    values = photons * np.float32(gain)
-    values += np.float32(offset + 0.5)
-    picture = np.clip(values, 0, 255, out=values).astype(np.uint8)
+    """Return photons as grey values, read-only; ``photons`` itself is changed."""
+    photons *= np.float32(gain)
+    photons += np.float32(offset + 0.5)
+    picture = np.clip(photons, 0, 255, out=photons).astype(np.uint8)
     picture.flags.writeable = False
     return picture

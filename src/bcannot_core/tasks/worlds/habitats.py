@@ -57,7 +57,7 @@ def _colour(rng: Rng, base: tuple[int, int, int], spread: float = 12.0) -> Float
 
 def _tinted(level: Floats, colour: Floats) -> Picture:
     """Return a picture whose brightness follows ``level`` about 1."""
-    return np.clip(level[..., None] * colour, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(level[..., None] * colour, 0, 255), dtype=np.uint8)
 
 
 def _mixed(share: Floats, one: Floats, other: Floats) -> Floats:
@@ -103,7 +103,7 @@ def _palette(rng: Rng, base: tuple[int, int, int], count: int = 5, spread: float
 
 
 def sand(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Sand or dry soil with ripples and some pebbles."""
+    """Make sand or dry soil with ripples and some pebbles."""
     base = _colour(rng, (196, 170, 130))
     ys, xs = np.mgrid[: size_hw[0], : size_hw[1]].astype(np.float32)
     turn, wave = rng.uniform(0, np.pi), rng.uniform(14, 24)
@@ -116,7 +116,7 @@ def sand(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def litter(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """The floor of a wood: soil under fallen leaves."""
+    """Make the floor of a wood: soil under fallen leaves."""
     level = 0.8 + 0.25 * clouds(rng, size_hw, 8) + 0.1 * grain(rng, size_hw)
     picture = _tinted(level.astype(np.float32), _colour(rng, (88, 68, 48)))
     _strewn(picture, rng, 90, 30.0, 8.0, _palette(rng, (128, 92, 56)))
@@ -125,7 +125,7 @@ def litter(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def grass(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """A meadow from above."""
+    """Make a meadow from above."""
     level = 0.75 + 0.2 * clouds(rng, size_hw, 8) + 0.1 * grain(rng, size_hw)
     picture = _tinted(level.astype(np.float32), _colour(rng, (74, 98, 46)))
     _strewn(picture, rng, 420, 26.0, 1.3, _palette(rng, (96, 132, 58)))
@@ -134,7 +134,7 @@ def grass(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def bark(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Bark or weathered wood, grained in one direction."""
+    """Make bark or weathered wood, grained in one direction."""
     height, width = size_hw
     fine = smooth_noise(rng, size_hw, (height // 2, width // 16))
     fine += smooth_noise(rng, size_hw, (height // 6, width // 40))
@@ -146,15 +146,15 @@ def bark(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def stone(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Rock with lichen."""
+    """Make rock with lichen."""
     level = 0.9 + 0.14 * clouds(rng, size_hw, 6, 5) + 0.07 * grain(rng, size_hw)
     patches = (clouds(rng, size_hw, 6) - rng.uniform(0.35, 0.6)) * 5
     colour = _mixed(patches, _colour(rng, (146, 142, 136)), _colour(rng, (158, 164, 110)))
-    return np.clip(colour * level[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colour * level[..., None], 0, 255), dtype=np.uint8)
 
 
 def leaf(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """A large leaf seen near, with its veins."""
+    """Make a large leaf seen near, with its veins."""
     ys, xs = np.mgrid[: size_hw[0], : size_hw[1]].astype(np.float32)
     turn = rng.uniform(0, 2 * np.pi)
     centre = np.array(size_hw) / 2
@@ -170,7 +170,7 @@ def leaf(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def sky(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Sky with clouds."""
+    """Make a sky with clouds."""
     cover = clouds(rng, size_hw, 3, 5) * 1.3 + rng.uniform(-0.25, 0.35)
     fall = np.linspace(0.9, 1.08, size_hw[0], dtype=np.float32)[:, None, None]
     blue = _colour(rng, (112, 160, 212), 8) * fall
@@ -179,7 +179,7 @@ def sky(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def fields(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Farmland from the air: plots with rows."""
+    """Make farmland from the air: plots with rows."""
     ys, xs = np.mgrid[: size_hw[0], : size_hw[1]].astype(np.float32)
     turn = rng.uniform(0, np.pi)
     u = xs * np.cos(turn) + ys * np.sin(turn) + smooth_noise(rng, size_hw, (4, 4)) * 10
@@ -191,14 +191,14 @@ def fields(rng: Rng, size_hw: tuple[int, int]) -> Picture:
     edge = (np.abs(u / 85 % 1 - 0.5) > 0.478) | (np.abs(v / 60 % 1 - 0.5) > 0.47)
     level = 0.92 + 0.05 * rows + 0.1 * clouds(rng, size_hw, 8) + 0.03 * grain(rng, size_hw)
     level = np.where(edge, level * 0.72, level)
-    return np.clip(kinds[plot] * level[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(kinds[plot] * level[..., None], 0, 255), dtype=np.uint8)
 
 
 _CROPS = ((126, 142, 78), (164, 150, 92), (96, 124, 66), (142, 118, 84), (178, 172, 110))
 
 
 def water(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Shallow water over a pale bottom, with the net of light that waves throw."""
+    """Make shallow water over a pale bottom, with the net of light that waves throw."""
     net = 1 - np.abs(clouds(rng, size_hw, 9, 2)) * 2.4
     level = 0.9 + 0.12 * np.clip(net, 0, 1) ** 3 + 0.08 * clouds(rng, size_hw, 4)
     level += 0.02 * grain(rng, size_hw)
@@ -206,16 +206,16 @@ def water(rng: Rng, size_hw: tuple[int, int]) -> Picture:
 
 
 def sea(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """Open water from the air."""
+    """Make open water from the air."""
     waves = smooth_noise(rng, size_hw, (70, 26)) + smooth_noise(rng, size_hw, (34, 12))
     level = 0.95 + 0.09 * waves + 0.08 * clouds(rng, size_hw, 4)
     picture = _tinted(level.astype(np.float32), _colour(rng, (52, 92, 122), 10))
     foam = np.clip((waves - 1.25) * 2.0, 0, 0.8)[..., None]
-    return (picture * (1 - foam) + 225 * foam).astype(np.uint8)
+    return np.asarray(picture * (1 - foam) + 225 * foam, dtype=np.uint8)
 
 
 def dish(rng: Rng, size_hw: tuple[int, int]) -> Picture:
-    """An arena in the laboratory: a pale floor, evenly lit, a little dusty."""
+    """Make an arena in the laboratory: a pale floor, evenly lit, a little dusty."""
     fall = _vignette(size_hw)
     level = 0.98 * fall + 0.02 * clouds(rng, size_hw, 4) + 0.012 * grain(rng, size_hw)
     picture = _tinted(level.astype(np.float32), _colour(rng, (204, 202, 196), 10))

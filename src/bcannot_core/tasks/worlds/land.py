@@ -7,7 +7,7 @@ once in a process from a fixed seed with whole numbers only; a scene takes a ran
 import math
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,13 @@ def _bank(scale: str) -> Plane:
     return bank
 
 
+@cache
+def _whole_bank() -> NDArray[np.int16]:
+    bank = np.rint(_bank("white") * 16).astype(np.int16)
+    bank.flags.writeable = False
+    return bank
+
+
 def _box_sum(values: NDArray[np.int64], reach: int, axis: int) -> NDArray[np.int64]:
     """Return sums over 2 × reach + 1 neighbours, wrapped around."""
     total = sum(np.roll(values, shift, axis) for shift in range(-reach, reach + 1))
@@ -48,10 +55,21 @@ def noise(rng: np.random.Generator, scale: str, hw: tuple[int, int] = (256, 256)
     scale : str
         ``"white"``, ``"grain"``, ``"patch"`` or ``"broad"``: smooth over about 1, 2, 9, 40 px.
     """
+    return _piece(rng, _bank(scale), hw)
+
+
+def whole_noise(rng: np.random.Generator, hw: tuple[int, int] = (256, 256)) -> NDArray[np.int16]:
+    """Return a random piece of white noise of zero mean, in 16ths of its standard deviation."""
+    return _piece(rng, _whole_bank(), hw)
+
+
+def _piece(rng: np.random.Generator, bank: NDArray[Any], hw: tuple[int, int]) -> NDArray[Any]:
+    """Return a random piece of a bank, mirrored or not."""
     height, width = hw
-    y, x, turn = (int(v) for v in rng.integers(0, (_BANK - height, _BANK - width, 4)))
-    piece = _bank(scale)[y : y + height, x : x + width]
-    return piece[:: 1 - 2 * (turn & 1), :: 1 - (turn & 2)]
+    draw, turn = divmod(int(rng.integers(1 << 30)), 4)
+    row, column = divmod(draw, _BANK - width)
+    y, x = row % (_BANK - height), column
+    return bank[y : y + height, x : x + width][:: 1 - 2 * (turn & 1), :: 1 - (turn & 2)]
 
 
 class Rotation(NamedTuple):

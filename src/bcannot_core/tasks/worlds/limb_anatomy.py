@@ -69,6 +69,13 @@ class Anatomy:
         """The full name of each keypoint."""
         return tuple(f"{tab.label} {name}" for tab in self.tabs for name in tab.names)
 
+    @cached_property
+    def joined(self) -> tuple[tuple[int, ...], ...]:
+        """The earlier keypoints that each keypoint is joined to."""
+        return tuple(
+            tuple(min(bone) for bone in self.bones if max(bone) == k) for k in range(self.count)
+        )
+
     @property
     def most_in_tab(self) -> int:
         """How many keypoints the largest tab has."""
@@ -114,7 +121,7 @@ BIRD = Anatomy(
         Tab("Wing L", CYAN, _WING),
         Tab("Wing R", PINK, _WING),
     ),
-    _chain(0, 5) + ((2, 5),) + _chain(5, 4) + ((2, 9),) + _chain(9, 4),
+    (*_chain(0, 5), (2, 5), *_chain(5, 4), (2, 9), *_chain(9, 4)),
 )
 SPIDER = Anatomy(
     "spider",

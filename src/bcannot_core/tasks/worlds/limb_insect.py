@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.tasks.worlds.creatures import (
-    Layer, coat, heading_walk, ink, leg_joints, posed, stain, unit,
+    Floats,
+    Layer,
+    coat,
+    heading_walk,
+    ink,
+    leg_joints,
+    posed,
+    stain,
+    unit,
 )  # fmt: skip
 from bcannot_core.tasks.worlds.limb_anatomy import INSECT, Animal
 from bcannot_core.tasks.worlds.ribbons import Ribbons, inks, oval, ribbons, samples, width_profile
@@ -41,7 +49,7 @@ _BUILDS = (
 
 
 def insect(rng: np.random.Generator, frames: int, vigour: float, size: float) -> Animal:
-    """A flying insect that hovers before a near background."""
+    """Make a flying insect that hovers before a near background."""
     build = _BUILDS[rng.integers(len(_BUILDS))]
     scale = size * rng.uniform(0.9, 1.08)
     heading = heading_walk(rng, frames, rng.uniform(0, 2 * np.pi), 0.06)
@@ -49,7 +57,7 @@ def insect(rng: np.random.Generator, frames: int, vigour: float, size: float) ->
     t = np.arange(frames)
     wobble = rng.uniform(0.4, 0.9, 2), rng.uniform(0, 2 * np.pi, 2)
     centre = 128.0 + 11.0 * np.sin(t[:, None] * wobble[0] + wobble[1])
-    phase = rng.uniform(0, 2 * np.pi) + t * rng.uniform(0.9, 1.5)
+    phase = t.astype(np.float64) * rng.uniform(0.9, 1.5) + rng.uniform(0, 2 * np.pi)
     body = _body(build, scale, t, rng)
     roots, tips = _wings(build, scale, phase, vigour)
     feet = _feet(scale, t, rng)
@@ -57,10 +65,12 @@ def insect(rng: np.random.Generator, frames: int, vigour: float, size: float) ->
     points = posed(np.concatenate([flat, feet.reshape(frames, -1, 3)], 1), heading, centre, tilt)
     body_xy, roots_xy, tips_xy = points[:, :5], points[:, 5:9], points[:, 9:13]
     legs = points[:, 13:].reshape(frames, 6, 4, 2)
-    layers = (
-        Layer(_frame_groups(rng, build, body_xy, legs, scale), (14, 20, 0.28)),
-        Layer(_wing_groups(rng, build, roots_xy, tips_xy, (heading, tilt), scale), (14, 20, 0.16)),
-    )
+    frame = _frame_groups(rng, build, body_xy, legs, scale)
+    wings = _wing_groups(rng, build, roots_xy, tips_xy, (heading, tilt), scale)
+    if build.clear < 1:
+        layers = (Layer(frame, (14, 20, 0.28)), Layer(wings, (14, 20, 0.16)))
+    else:  # legs lie above opaque wings, which would hide them
+        layers = (Layer(wings, (14, 20, 0.28)), Layer(frame))
     marked = np.concatenate(
         [
             body_xy,
@@ -104,9 +114,7 @@ def _wings(
         for side in (1, -1):
             root = np.array([build.thorax - 9.0 * pair, side * build.half * 0.62, 3]) * scale
             out = np.cos(sweep)
-            step = np.stack(
-                [np.sin(sweep), side * out * np.cos(beat), out * np.sin(beat)], axis=-1
-            )
+            step = np.stack([np.sin(sweep), side * out * np.cos(beat), out * np.sin(beat)], axis=-1)
             roots.append(np.tile(root, (len(phase), 1)))
             tips.append(root + step * length * scale)
     return np.stack(roots, axis=1), np.stack(tips, axis=1)
@@ -133,51 +141,71 @@ def _frame_groups(
 ) -> tuple[Ribbons, ...]:
     """Return legs, antennae, abdomen, thorax and head."""
     base, marks = ink(rng, build.base), ink(rng, build.marks, 6)
-    left, right, head, chest, tail = (body[:, k] for k in range(5))
+    head, chest = body[:, 2], body[:, 3]
     along, wide = samples(52 * scale), samples(2.6)
-    rgb = stain(
-        coat(rng, marks, along, wide, 0.1),
-        1.2 - np.abs(np.linspace(0, 1, along)[:, None] - 1) * 12,
-        np.array([236, 206, 150]),
-    )
+    rgb = _pale_end(coat(rng, marks, along, wide, 0.1), (236, 206, 150))
     thin = width_profile(((0, 1.5), (0.6, 1.3), (1, 1.2)), along, wide)
     limbs = ribbons(legs, thin, inks(rgb), smooth=False)
-    feelers = np.stack([np.stack([head, (head + 2 * tip) / 3 * 1.0, tip], 1)
-                        for tip in (left, right)], axis=1)  # fmt: skip
-    bent = feelers.copy()
-    bent[:, :, 1] += 0.18 * (feelers[:, :, 1] - head[:, None]) * np.array([1.0, -1.0])
-    along = samples(28 * scale)
-    rgb = stain(
-        coat(rng, marks, along, wide, 0.1),
-        1.3 - np.abs(np.linspace(0, 1, along)[:, None] - 1) * 9,
-        np.array([240, 226, 190]),
-    )
-    knob = width_profile(((0, 0.9), (0.8, 0.9), (0.93, 1.7), (1, 1.0)), along, wide)
-    antennae = ribbons(bent, knob, inks(rgb))
-    long_ = float(np.hypot(*(chest - tail)[0])) + 1
-    along, wide = samples(long_), samples(2 * build.half * scale)
-    u = np.linspace(0, 1, along)[:, None]
-    stripes = (np.sin(u * np.pi * 2 * 5.0) - 0.15) * 5 + np.zeros((1, wide))
-    rgb = stain(coat(rng, base, along, wide, 0.12), stripes * (u > 0.12), marks)
-    shape = oval(along, wide, build.half * scale, 2.6) * (1.12 - 0.35 * u)
-    middle = (chest + tail) / 2
-    abdomen = ribbons(np.stack([chest, middle, tail], 1)[:, None], shape, inks(rgb, round_=0.5))
     along, wide = samples(26 * scale), samples(2.1 * build.half * scale)
     fur = coat(rng, base * 0.75 + marks * 0.25, along, wide, 0.3)
     shape = oval(along, wide, max(build.half, 7.5) * 1.05 * scale, 2.6)
-    ahead = unit(head - chest) * 13 * scale
-    thorax = ribbons(
-        np.stack([chest - ahead, chest, chest + ahead], 1)[:, None], shape, inks(fur)
+    reach = unit(head - chest) * 13 * scale
+    thorax = ribbons(np.stack([chest - reach, chest, chest + reach], 1)[:, None], shape, inks(fur))
+    return (
+        limbs,
+        _antennae(rng, body, marks, scale),
+        _abdomen(rng, body, (base, marks), build.half * scale),
+        thorax,
+        _head(rng, body, marks, scale),
     )
+
+
+def _pale_end(rgb: Floats, colour: tuple[int, int, int]) -> Floats:
+    """Return a coat with a pale end, so that the tip of a limb is seen."""
+    u = np.linspace(0, 1, len(rgb))[:, None]
+    return stain(rgb, 1.2 - np.abs(u - 1) * 11, np.array(colour))
+
+
+def _antennae(rng: np.random.Generator, body: Points, marks: Floats, scale: float) -> Ribbons:
+    """Return the antennae, bent outwards, with pale knobs."""
+    left, right, head = (body[:, k] for k in range(3))
+    along, wide = samples(28 * scale), samples(2.6)
+    curves = []
+    for tip, turn in ((left, 1.0), (right, -1.0)):
+        way = tip - head
+        normal = np.stack([way[:, 1], -way[:, 0]], axis=-1) * (0.12 * turn)
+        curves.append(np.stack([head, head + 0.55 * way + normal, tip], axis=1))
+    rgb = _pale_end(coat(rng, marks, along, wide, 0.1), (240, 226, 190))
+    knob = width_profile(((0, 0.9), (0.8, 0.9), (0.93, 1.7), (1, 1.0)), along, wide)
+    return ribbons(np.stack(curves, axis=1), knob, inks(rgb))
+
+
+def _abdomen(
+    rng: np.random.Generator, body: Points, colours: tuple[Floats, Floats], half: float
+) -> Ribbons:
+    """Return the striped abdomen."""
+    chest, tail = body[:, 3], body[:, 4]
+    length = float(np.sqrt(((chest - tail) ** 2).sum(axis=-1)).max()) + 1
+    along, wide = samples(length), samples(2 * half)
+    u = np.linspace(0, 1, along)[:, None]
+    stripes = (np.sin(u * np.pi * 2 * 5.0) - 0.15) * 5 + np.zeros((1, wide))
+    rgb = stain(coat(rng, colours[0], along, wide, 0.12), stripes * (u > 0.12), colours[1])
+    shape = oval(along, wide, half, 2.6) * (1.12 - 0.35 * u)
+    spine = np.stack([chest, (chest + tail) / 2, tail], 1)[:, None]
+    return ribbons(spine, shape, inks(rgb, round_=0.5))
+
+
+def _head(rng: np.random.Generator, body: Points, marks: Floats, scale: float) -> Ribbons:
+    """Return the head with its large eyes."""
+    head, chest = body[:, 2], body[:, 3]
     along, wide = samples(15 * scale), samples(15 * scale)
     u, v = np.linspace(0, 1, along)[:, None], np.linspace(-1, 1, wide)[None]
-    face = stain(coat(rng, marks * 1.2 + 10, along, wide, 0.1),
-                 (1.0 - np.hypot((u - 0.55) * 3.2, (np.abs(v) - 0.72) * 3)) * 3,
-                 ink(rng, (150, 60, 40)))  # fmt: skip
-    round_ = oval(along, wide, 7.2 * scale, 2.2)
-    ahead = unit(head - chest) * 7 * scale
-    skull = ribbons(np.stack([head - ahead, head, head + ahead], 1)[:, None], round_, inks(face))
-    return limbs, antennae, abdomen, thorax, skull
+    eye = np.hypot((u - 0.55) * 3.2, (np.abs(v) - 0.72) * 3)
+    face = coat(rng, marks * 1.2 + 10, along, wide, 0.1)
+    face = stain(face, (1.0 - eye) * 3, ink(rng, (150, 60, 40)))
+    reach = unit(head - chest) * 7 * scale
+    spine = np.stack([head - reach, head, head + reach], 1)[:, None]
+    return ribbons(spine, oval(along, wide, 7.2 * scale, 2.2), inks(face))
 
 
 def _wing_groups(

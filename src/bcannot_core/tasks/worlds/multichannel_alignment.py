@@ -13,7 +13,7 @@ from bcannot_core.tasks.worlds.alignment_warp import SIDE, Warp, sample_warp, sa
 
 SOURCES = ("natural", "voronoi", "perlin")
 EDGE = 14
-APART = 12.0
+APART = 20.0
 _GREEN, _MAGENTA = (0.42, 1.0, 0.5), (1.0, 0.42, 0.92)
 _CANDIDATES = 90
 _WIDE, _NARROWER = 44.0, 0.75

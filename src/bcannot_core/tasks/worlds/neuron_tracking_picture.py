@@ -20,6 +20,7 @@ _BODY = 60.0
 _HALO = 0.16
 _NEURITE = 1.9
 _NEURITE_SIGMA = 10  # eighths of a pixel
+_NEURITE_REACH = 3
 _GRANULE = 14.0
 _GLOW = 3.0
 _FALL_OFF = 0.3
@@ -53,7 +54,7 @@ class NeuronPictures:
         """Return it in green, uint8 (256, 256, 3), read-only; always the same object."""
         picture = self._greens[group]
         if picture is None:
-            picture = _LOOK_UP[self.grey(group)]
+            picture = _LOOK_UP.take(self.grey(group), axis=0, mode="clip")
             picture.flags.writeable = False
             self._greens[group] = picture
         return picture
@@ -83,14 +84,15 @@ class NeuronPictures:
 
 def _add_neurites(photons: Photons, yx: NDArray[np.float64], height: float) -> None:
     """Add thin lines of blurred points, all at once."""
-    stamp = spot(_NEURITE_SIGMA, 0, 0)
-    reach = stamp.shape[0] // 2
-    at = np.arange(-reach, reach + 1)
+    whole = spot(_NEURITE_SIGMA, 0, 0)
+    rim = whole.shape[0] // 2 - _NEURITE_REACH
+    stamp = whole[rim:-rim, rim:-rim] * np.float32(height)
+    at = np.arange(-_NEURITE_REACH, _NEURITE_REACH + 1)
+    around = (at[:, None] * SIDE + at).ravel()
     rows, columns = np.floor(yx + 0.5).astype(np.int64).T
-    pixels = (rows[:, None, None] + at[:, None]) * SIDE + columns[:, None, None] + at
-    weights = np.broadcast_to(stamp, pixels.shape).ravel()
-    added = np.bincount(pixels.ravel(), weights, SIDE * SIDE)
-    photons += (added.reshape(SIDE, SIDE) * height).astype(np.float32)
+    pixels = ((rows * SIDE + columns)[:, None] + around).ravel()
+    # Equally long lists: ufunc.at of numpy 2.4 reads beyond an operand that it must broadcast.
+    np.add.at(photons.reshape(-1), pixels, np.tile(stamp.ravel(), len(rows)))
 
 
 def _green_look_up() -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
-LIGHTS = 7
+LIGHTS = 5
 _PER_PX = 3.4  # samples per pixel: subpixels are 1/2, and curved spines stretch the outer side
 _SUN = np.array([-0.55, -0.83], dtype=np.float32)  # where the light comes from, (x, y)
 
@@ -57,7 +57,12 @@ def _weights(n: int, along: int, smooth: bool) -> tuple[Floats, Floats]:
     k = np.minimum(t.astype(np.int64), n - 2)
     f = t - k
     if smooth:
-        at = (-f + 2 * f**2 - f**3, 2 - 5 * f**2 + 3 * f**3, f + 4 * f**2 - 3 * f**3, -(f**2) + f**3)
+        at = (
+            -f + 2 * f**2 - f**3,
+            2 - 5 * f**2 + 3 * f**3,
+            f + 4 * f**2 - 3 * f**3,
+            -(f**2) + f**3,
+        )
         by = (-1 + 4 * f - 3 * f**2, -10 * f + 9 * f**2, 1 + 8 * f - 9 * f**2, -2 * f + 3 * f**2)
         position, tangent = [a / 2 for a in at], [b / 2 for b in by]
     else:
@@ -269,8 +274,12 @@ def _compose(picture: Picture, layer: NDArray[np.uint16], left: int, top: int) -
     above = layer[from_rows, from_columns]
     if not below.size:
         return
-    through = 255 - above[..., 3:]
-    below[:] = (above[..., :3] + (below * through + 127) // 255).clip(0, 255)
+    shining = below * (255 - above[..., 3:]) + np.uint16(128)
+    shining += shining >> 8  # with the next shift a division by 255
+    shining >>= 8
+    shining += above[..., :3]
+    np.minimum(shining, 255, out=shining)
+    below[:] = shining
 
 
 def _darken(picture: Picture, cover: NDArray[np.uint16], left: int, top: int, by: float) -> None:

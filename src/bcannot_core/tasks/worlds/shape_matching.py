@@ -64,10 +64,12 @@ class Item:
 
     def contains(self, x: int, y: int) -> bool:
         """Whether a canvas pixel lies on the object."""
-        mask = shape_mask(self.shape, self.radius, self.turn, self.stretch)
-        reach = mask.shape[0] // 2
+        reach = self.radius + 1
         dx, dy = x - self.x, y - self.y
-        return abs(dx) <= reach and abs(dy) <= reach and bool(mask[dy + reach, dx + reach] >= 128)
+        if abs(dx) > reach or abs(dy) > reach:
+            return False
+        mask = shape_mask(self.shape, self.radius, self.turn, self.stretch)
+        return bool(mask[dy + reach, dx + reach] >= 128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,8 +249,8 @@ def _ink(
 def shape_mask(shape: str, radius: int, turn: int, stretch: float) -> NDArray[np.uint8]:
     """Return how much of each pixel a shape covers, uint8 (2 r + 3, 2 r + 3), read-only.
 
-    ``radius`` is that of the circumscribed circle; circles are made smaller, so that all shapes of a
-    radius have about the same area.
+    ``radius`` is that of the circumscribed circle; circles are made smaller, so that all shapes of
+    a radius have about the same area.
     """
     reach = radius + 1
     at = np.arange(-reach, reach + 1, dtype=np.float64)
@@ -297,3 +299,17 @@ def template_picture(shape: str) -> NDArray[np.uint8]:
     _stamp(picture, item)
     picture.flags.writeable = False
     return picture
+
+
+def shape_outline(item: Item) -> NDArray[np.float64]:
+    """Return the corners (y, x) of an object, (n, 2); circles have 24."""
+    corners = {"circle": 24, "star": 10, "triangle": 3, "square": 4}[item.shape]
+    angles = np.arange(corners) * (2 * math.pi / corners)
+    sizes = np.full(corners, _BODIES[item.shape] * item.radius)
+    if item.shape == "square":
+        angles = angles + math.pi / 4
+    if item.shape == "star":
+        sizes[1::2] *= _INNER
+    x, y = sizes * np.sin(angles) * item.stretch, -sizes * np.cos(angles)
+    c, s = math.cos(math.radians(item.turn)), math.sin(math.radians(item.turn))
+    return np.stack([item.y + x * s + y * c, item.x + x * c - y * s], axis=1)

@@ -1,0 +1,140 @@
+"""Make the pictures of the tasks in ``docs/images/tasks`` from seeds, by the scripted annotators.
+
+Run from the repository's root:
+
+    python docs/make_gallery.py [TASK ...]
+
+Each task gets ``TASK.png`` (three worlds: at the start, half way, near the end) and ``TASK.gif``
+(an episode, each click marked); ``variants.png`` shows one task in all interface variants.
+"""
+
+import argparse
+import io
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import bcannot_core as bc
+from bcannot_core.episodes.export import mark_click
+from bcannot_core.screen import VARIANTS
+from bcannot_core.session import ClickToken, Session
+from bcannot_core.tasks.registry import make_task
+
+IMAGES = Path(__file__).parent / "images" / "tasks"
+MOMENTS = (0.0, 0.5, 0.95)
+ONE_BY_ONE, LATER = 30, 14
+COLOURS = 160
+MOST_BYTES = 330_000
+SPACE = 8
+VARIANTS_OF = "colored_dot_tracking"
+
+Frame = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Make the pictures of some or all tasks."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="all by default")
+    tasks = parser.parse_args().tasks or bc.list_tasks()
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for task_id in tasks:
+        row = [moment(task_id, seed, share) for seed, share in enumerate(MOMENTS)]
+        save_png(IMAGES / f"{task_id}.png", [row])
+        save_gif(IMAGES / f"{task_id}.gif", excerpt(task_id, len(MOMENTS)))
+        sizes = [(IMAGES / f"{task_id}{end}").stat().st_size // 1000 for end in (".png", ".gif")]
+        sys.stdout.write(f"{task_id}: {sizes[0]} kB, {sizes[1]} kB\n")
+    if VARIANTS_OF in tasks:
+        shown = [half(moment(VARIANTS_OF, 0, 0.4, name)) for name in VARIANTS]
+        shown += [np.full_like(shown[0], 255)] * (-len(shown) % 4)
+        save_png(IMAGES / "variants.png", [shown[i : i + 4] for i in range(0, len(shown), 4)])
+
+
+def clicks_of(task_id: str, seed: int, variant: str = "original") -> list[ClickToken]:
+    """Return the clicks of a scripted episode."""
+    session = Session(make_task(task_id, seed, variant=variant))
+    bc.make_annotator(session, seed=seed).run()
+    return list(session.clicks)
+
+
+def moment(task_id: str, seed: int, share: float, variant: str = "original") -> Frame:
+    """Return the frame after a share of an episode's clicks."""
+    clicks = clicks_of(task_id, seed, variant)
+    session = Session(make_task(task_id, seed, variant=variant))
+    for token in islice(clicks, int(share * (len(clicks) - 1))):
+        session.apply(token[:2])
+    return session.frame().copy()
+
+
+def excerpt(task_id: str, seed: int) -> list[Frame]:
+    """Return frames with their clicks marked: the first ones one by one, then ever so many."""
+    clicks = clicks_of(task_id, seed)
+    wanted = set(range(ONE_BY_ONE)) | {len(clicks) - 1, len(clicks) - 2}
+    wanted |= set(np.linspace(ONE_BY_ONE, len(clicks) - 1, LATER).astype(int).tolist())
+    session = Session(make_task(task_id, seed))
+    frames = []
+    for i, token in enumerate(clicks):
+        if i in wanted:
+            frame = session.frame().copy()
+            mark_click(frame, token)
+            frames.append(frame)
+        session.apply(token[:2])
+    return [*frames, session.frame().copy()]
+
+
+def half(frame: Frame) -> Frame:
+    """Return a picture at half its size."""
+    picture = Image.fromarray(frame)
+    small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
+    return np.asarray(small)
+
+
+def palette_of(picture: Frame) -> Image.Image:
+    """Return a palette that has the rare colours, too: a colour counts by its root."""
+    coarse, counts = np.unique(picture.reshape(-1, 3) & 0xFC, axis=0, return_counts=True)
+    sample = np.repeat(coarse, np.ceil(np.sqrt(counts)).astype(int), axis=0)
+    return Image.fromarray(sample[None].astype(np.uint8)).quantize(COLOURS)
+
+
+def save_png(path: Path, rows: list[list[Frame]]) -> None:
+    """Save pictures of one size in rows, with a palette."""
+    height, width = rows[0][0].shape[:2]
+    shape = (len(rows) * (height + SPACE) - SPACE, len(rows[0]) * (width + SPACE) - SPACE, 3)
+    out = np.full(shape, 255, dtype=np.uint8)
+    for r, row in enumerate(rows):
+        for c, frame in enumerate(row):
+            y, x = r * (height + SPACE), c * (width + SPACE)
+            out[y : y + height, x : x + width] = frame
+    plain = Image.Dither.NONE
+    Image.fromarray(out).quantize(palette=palette_of(out), dither=plain).save(path, optimize=True)
+
+
+def save_gif(path: Path, frames: list[Frame]) -> None:
+    """Save an animation, with fewer frames until it is small enough."""
+    palette = palette_of(np.concatenate(frames[:: max(1, len(frames) // 8)]))
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    while True:
+        data = io.BytesIO()
+        lengths = [450] * (len(pictures) - 1) + [2500]
+        pictures[0].save(
+            data,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=lengths,
+            loop=0,
+        )
+        if data.tell() <= MOST_BYTES or len(pictures) < 6:
+            path.write_bytes(data.getvalue())
+            return
+        del pictures[len(pictures) // 2 : -2 : 2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""The plan of neuron tracking: every neuron in the order of its number, group after group.
+
+Mistakes are clicks beside a neuron, on the background, on another neuron, and a wrong number
+chosen in the list; they are mended by Undo, or by choosing and placing again.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from bcannot_core.annotators.behaviour import Behaviour
+from bcannot_core.annotators.labels import Flag, Phase
+from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
+from bcannot_core.errors import TaskError
+from bcannot_core.session.session import Session
+from bcannot_core.tasks.neuron_tracking import Group, NeuronTracking, TrackingState, item_id
+
+_RIGHT_PX = 4.5
+_MOST_JITTER = 3.0
+_NEAR_PX = (8.0, 15.0)
+_FAR_PX = 30.0
+_CLEAR_PX = 7.0
+_TRIES = 12
+_NEXT, _PREVIOUS = "next_frame", "previous_frame"
+
+
+class NeuronTrackingAnnotator(PlanAnnotator):
+    """The scripted annotator of neuron tracking.
+
+    Parameters
+    ----------
+    session : Session
+        Of a :class:`NeuronTracking`.
+    rng : numpy.random.Generator
+        Where all its randomness comes from.
+    behaviour : Behaviour
+        Mistakes and habits.
+
+    Raises
+    ------
+    TaskError
+        The task is another one.
+    """
+
+    default_behaviour: ClassVar[Behaviour] = Behaviour(
+        near_miss=0.025, far_miss=0.015, wrong_object=0.04, verify=0.05, overshoot=0.03
+    )
+    kinds: ClassVar[tuple[Mistake, ...]] = (
+        Mistake.NEAR_MISS,
+        Mistake.FAR_MISS,
+        Mistake.WRONG_OBJECT,
+        Mistake.WRONG_CLASS,
+    )
+
+    def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
+        super().__init__(session, rng, behaviour)
+        if not isinstance(session.task, NeuronTracking):
+            raise TaskError(f"{session.task.id} is no neuron tracking")
+        self.task = session.task
+        world = self.task.world
+        self._groups, self._count = world.groups, world.neurons
+        self._truth: list[list[tuple[float, float]]] = [
+            [(x, y) for y, x in group] for group in world.yx.tolist()
+        ]
+        self._all: list[list[tuple[float, float]]] = [
+            [*named, *((x, y) for y, x in others)]
+            for named, others in zip(self._truth, world.others_yx.tolist(), strict=True)
+        ]
+        self._known: list[tuple[Group, list[int], list[int]]] = [((), [], [])] * self._groups
+
+    def plan(self, state: TrackingState) -> Intent:
+        """Return the next right click."""
+        wrong, missing = self._faults(state)
+        if wrong:
+            if self._last_edit(state) in wrong:
+                return Intent("undo", phase=Phase.CORRECT)
+            group = min(wrong, key=lambda fault: abs(fault[0] - state.group))[0]
+            neuron = min(i for g, i in wrong if g == group)
+            return self._placement(group, neuron, state, Phase.CORRECT)
+        if missing is None:
+            return Intent("done", phase=Phase.FINISH)
+        return self._placement(*missing, state, Phase.NAVIGATE)
+
+    def _placement(self, group: int, neuron: int, state: TrackingState, phase: Phase) -> Intent:
+        position = (group - 1) * self._count + neuron
+        if state.group != group:
+            return Intent(_NEXT if group > state.group else _PREVIOUS, None, phase, position)
+        if state.selected != neuron:
+            target = item_id(neuron)
+            return Intent("select", target, Phase.PLACE, position, fallible=True)
+        at = self._truth[group][neuron]
+        xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
+        return Intent("place", xy, Phase.PLACE, position, fallible=True)
+
+    def _faults(self, state: TrackingState) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
+        """Return the neurons placed wrong, and the first one missing, as (group, neuron)."""
+        wrong: list[tuple[int, int]] = []
+        first: tuple[int, int] | None = None
+        for group in range(1, self._groups):
+            points = state.placed[group]
+            known = self._known[group]
+            if known[0] is not points:
+                known = self._known[group] = (points, *self._compared(group, points))
+            wrong += [(group, i) for i in known[1]]
+            if first is None and known[2]:
+                first = (group, known[2][0])
+        return wrong, first
+
+    def _compared(self, group: int, points: Group) -> tuple[list[int], list[int]]:
+        """Return the neurons of a group that are wrong, and those that are missing."""
+        wrong, missing = [], []
+        for i, (at, true) in enumerate(zip(points, self._truth[group], strict=True)):
+            if at is None:
+                missing.append(i)
+            elif (at.x - true[0]) ** 2 + (at.y - true[1]) ** 2 > _RIGHT_PX**2:
+                wrong.append(i)
+        return wrong, missing
+
+    def _last_edit(self, state: TrackingState) -> tuple[int, int] | None:
+        """Return the group and neuron of the edit that Undo would take back."""
+        before = state.before
+        if not isinstance(before, TrackingState) or before.selected is None:
+            return None
+        return before.group, before.selected
+
+    def opening(self, state: TrackingState) -> Iterator[Intent]:
+        """Look through some groups, or all, and come back to the reference."""
+        if not self.hand.chance(self.strategy.explore):
+            return
+        most = self._groups - 1 - state.group
+        steps = min(1 + self.hand.below(max(1, round(self.strategy.explore * most))), most)
+        yield from [Intent(_NEXT)] * steps
+        yield from [Intent(_PREVIOUS)] * steps
+
+    def aside(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
+        """Compare with the group before."""
+        if intent.action == "place":
+            yield Intent(_PREVIOUS, position=intent.position)
+            yield Intent(_NEXT, position=intent.position)
+
+    def overshoot(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
+        """Go one group too far, and back."""
+        if 0 < self.session.state.group < self._groups - 1:
+            step, back = (_NEXT, _PREVIOUS) if intent.action == _NEXT else (_PREVIOUS, _NEXT)
+            yield Intent(step, position=intent.position, events=Flag.OVERSHOOT)
+            yield Intent(back, position=intent.position, events=Flag.CORRECTION)
+
+    def closing(self, state: TrackingState) -> Iterator[Intent]:
+        """Look back through the groups."""
+        if self.hand.chance(self.strategy.verify):
+            yield from [Intent(_PREVIOUS)] * (1 + self.hand.below(max(1, state.group)))
+
+    def wrong(self, intent: Intent, state: TrackingState, kind: Mistake) -> Iterator[Intent]:
+        """Choose a wrong number, or place beside the neuron, far away or on another one."""
+        if intent.action == "select":
+            other = self._other(intent, state) if kind is Mistake.WRONG_CLASS else None
+            if other is not None:
+                yield intent._replace(target=item_id(other))
+        elif kind is Mistake.WRONG_OBJECT:
+            at = self._other_neuron(intent, state)
+            if at is not None:
+                yield intent._replace(
+                    target=self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
+                )
+        elif kind is not Mistake.WRONG_CLASS:
+            xy = self._miss(intent, state, near=kind is Mistake.NEAR_MISS)
+            if xy is not None:
+                yield intent._replace(target=xy)
+
+    def _other(self, intent: Intent, state: TrackingState) -> int | None:
+        """Return another number than the intended and the selected one, most often a neighbour."""
+        right = self._neuron(intent)
+        others = [i for i in range(self._count) if i not in (right, state.selected)]
+        near = [i for i in others if abs(i - right) == 1]
+        if near and self.hand.chance(0.7):
+            others = near
+        return self.hand.choice(others) if others else None
+
+    def _other_neuron(self, intent: Intent, state: TrackingState) -> tuple[float, float] | None:
+        """Return a cell body near by that is another one."""
+        x, y = self._truth[state.group][self._neuron(intent)]
+        others = [
+            (ox, oy) for ox, oy in self._all[state.group] if (ox - x) ** 2 + (oy - y) ** 2 > 1.0
+        ]
+        others.sort(key=lambda at: (at[0] - x) ** 2 + (at[1] - y) ** 2)
+        return self.hand.choice(others[:3]) if others else None
+
+    def _miss(self, intent: Intent, state: TrackingState, near: bool) -> tuple[int, int] | None:
+        """Return a pixel of the background."""
+        target = self._truth[state.group][self._neuron(intent)]
+        height, width = self.task.canvas_hw
+        for _ in range(_TRIES):
+            if near:
+                x, y = self.hand.ring(target, *_NEAR_PX)
+            else:
+                x, y = self.hand.below(width), self.hand.below(height)
+                if (x - target[0]) ** 2 + (y - target[1]) ** 2 < _FAR_PX**2:
+                    continue
+            clear = all(
+                (x - ox) ** 2 + (y - oy) ** 2 > _CLEAR_PX**2 for ox, oy in self._all[state.group]
+            )
+            if clear and 0 <= x < width and 0 <= y < height:
+                return x, y
+        return None
+
+    def onward(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
+        """Place under the wrong number, or choose the next one before noticing."""
+        now: TrackingState = self.session.state
+        neuron = self._neuron(intent)
+        if intent.action == "select":
+            at = self._truth[now.group][neuron]
+            xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
+            yield Intent("place", xy, Phase.PLACE, intent.position)
+        elif neuron + 1 < self._count:
+            yield Intent("select", item_id(neuron + 1), position=intent.position)
+
+    def _neuron(self, intent: Intent) -> int:
+        return (intent.position or 0) % self._count

@@ -1,0 +1,93 @@
+"""Recording of played sessions: a journal while playing, a row of a dataset after Done."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bcannot_core.episodes.dataset import EpisodeWriter
+from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.worlds import describe_task
+from bcannot_core.errors import BcannotError
+from bcannot_core.session import ClickToken, Outcome, Session
+from napari_bcannot.recording import Recording
+from napari_bcannot.turns import one_line
+
+
+class PlayRecording:
+    """Records one session, whoever clicks, its clicks so far included.
+
+    Every click is in a journal before the next one. After Done the session becomes an episode of
+    the dataset in the same folder, and the journal is deleted once the episode is on the disk.
+    The journal of a session without Done stays, unless nobody clicked.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing.
+    session : Session
+        What is recorded.
+    seed : int
+        Of its world.
+    on_error : callable
+        Gets a one-line message when writing begins to fail.
+
+    Raises
+    ------
+    BcannotError
+        The folder or the journal cannot be made.
+    """
+
+    def __init__(
+        self, folder: Path, session: Session, seed: int, on_error: Callable[[str], None]
+    ) -> None:
+        meta = {"recorded_with": "napari-bcannot"}
+        self._header = describe_task(session.task, meta, seed=seed)
+        self._folder = folder
+        self._session = session
+        self._on_error = on_error
+        self._recording = Recording(folder, self._header, on_error)
+        self._recording.write(session.clicks)
+        self._unsubscribe = session.subscribe(self._write)
+
+    @property
+    def path(self) -> Path:
+        """The journal."""
+        return self._recording.path
+
+    def close(self) -> int | None:
+        """End the recording; a finished session goes to the dataset.
+
+        Returns
+        -------
+        int or None
+            The number of clicks of the episode that was stored, None where none was.
+        """
+        self._unsubscribe()
+        self._recording.close()
+        task: Any = self._session.task
+        if not self._session.terminated:
+            if not self._session.clicks:
+                self._delete_journal()
+            return None
+        try:
+            self._store({"success": bool(task.score(self._session.state)["success"])})
+        except BcannotError as error:
+            self._on_error(f"{one_line(error)} The session is kept in {self.path}.")
+            return None
+        self._delete_journal()
+        return len(self._session.clicks)
+
+    def _store(self, meta: dict[str, Any]) -> None:
+        header = replace(self._header, meta={**self._header.meta, **meta})
+        with EpisodeWriter(self._folder) as writer:
+            writer.append(Episode.from_header(header, tuple(self._session.clicks)))
+
+    def _delete_journal(self) -> None:
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._on_error(f"the journal {self.path} cannot be deleted: {error.strerror or error}")
+
+    def _write(self, _: Outcome, token: ClickToken) -> None:
+        self._recording.write([token])

@@ -1,0 +1,215 @@
+"""What the *Play a task* widget looks like: fields and buttons, no behaviour."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_bcannot.widgets.screen_view import ScreenView
+
+if TYPE_CHECKING:
+    from napari_bcannot.play_snapshot import PlaySnapshot
+
+MOST_SEED = 2**31 - 1
+SPEEDS: tuple[tuple[str, float | None], ...] = (
+    ("a person's pace", None),
+    ("1 step/s", 1.0),
+    ("2 steps/s", 2.0),
+    ("5 steps/s", 5.0),
+    ("10 steps/s", 10.0),
+    ("30 steps/s", 30.0),
+)
+_USUAL_SPEED = 3
+_GOOD, _BAD = "#5fd38d", "#ff6b6b"
+_FINE_PRINT = "color: #9aa0a8; font-size: 11px"
+
+
+class PlayView(QWidget):
+    """Fields, the screen, the slider and the buttons, laid out."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        # wants the height, so that napari leaves it to the screen
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._make_choice()
+        self._make_transport()
+        self._make_rest()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 6, 4, 4)
+        layout.setSpacing(5)
+        layout.addWidget(self._choice_form())
+        layout.addWidget(self.canvas, 1)
+        layout.addWidget(_row(self.slider, self.position))
+        layout.addWidget(_row(self.back, self.play, self.step, self.speed))
+        for label in (self.caption, self.status, self.score):
+            layout.addWidget(label)
+        layout.addWidget(_row(self.layers, self.record, self.record_folder))
+        layout.addWidget(_row(self.open, self.episode, self.episode_name))
+        layout.addWidget(self.help)
+
+    # ---------------------------------------------------------------------------- fields
+    def _make_choice(self) -> None:
+        self.task = _combo("What is to be annotated")
+        self.variant = _combo("How the screen is laid out and coloured")
+        self.seed = QSpinBox()
+        self.seed.setRange(0, MOST_SEED)
+        self.seed.setToolTip("The same seed gives the same world")
+        self.seed.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.new = _button("New world", "Begin on the world of the next seed")
+        self.again = _button("Again", "Begin anew on the world of this seed")
+        self.canvas = ScreenView()
+
+    def _make_transport(self) -> None:
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 0)
+        self.slider.setToolTip("Look at any step; the last one is where you play on")
+        self.position = QLabel("")
+        self.position.setMinimumWidth(self.position.fontMetrics().horizontalAdvance("0000 / 0000"))
+        self.back = _button("Back", "Look at the step before")
+        self.play = _button("Watch", "")
+        self.step = _button("Step", "Go on by one step: of what was clicked, or by the annotator")
+        self.speed = _combo("How fast it plays")
+        for text, rate in SPEEDS:
+            self.speed.addItem(text, rate)
+        self.speed.setCurrentIndex(_USUAL_SPEED)
+        self.caption = _text("")
+        self.caption.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # two lines always, so that the screen stays where it is while it plays
+        self.caption.setMinimumHeight(2 * self.caption.fontMetrics().lineSpacing())
+        self.caption.setToolTip("The click that comes next, marked by the cross")
+
+    def _make_rest(self) -> None:
+        self.status = _text("")
+        self.score = _text("")
+        self.score.setTextFormat(Qt.TextFormat.RichText)
+        self.layers = _button("Show in viewer", "Open the world and the annotation as layers")
+        self.record = QCheckBox("Record")
+        self.record.setToolTip("Keep what is clicked: a journal while you play, an episode after")
+        self.record.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.record_folder = _button("Folder…", "Choose the dataset that sessions are added to")
+        self.open = _button("Open recording…", "Look at recorded episodes: choose their folder")
+        self.episode = QSpinBox()
+        self.episode.setToolTip("Which episode of the folder")
+        self.episode.setKeyboardTracking(False)
+        self.episode_name = QLabel("")
+        self.episode_name.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.help = QLabel("")
+        self.help.setWordWrap(True)
+        self.help.setStyleSheet(_FINE_PRINT)
+        self.show_episodes(0)
+
+    def _choice_form(self) -> QWidget:
+        box = QWidget()
+        form = QFormLayout(box)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("Task", self.task)
+        form.addRow("Screen", _row(self.variant, QLabel("Seed"), self.seed, self.again, self.new))
+        return box
+
+    # -------------------------------------------------------------------------- contents
+    def show_snapshot(self, snapshot: "PlaySnapshot") -> None:
+        """Fill in where it stands, what comes next and which buttons can be pressed."""
+        self.slider.blockSignals(True)
+        self.slider.setRange(0, snapshot.steps)
+        self.slider.setValue(snapshot.position)
+        self.slider.blockSignals(False)
+        self.slider.setEnabled(snapshot.steps > 0)
+        self.position.setText(f"{snapshot.position} / {snapshot.steps}" if snapshot.active else "")
+        self.back.setEnabled(snapshot.position > 0)
+        self.step.setEnabled(snapshot.can_advance)
+        self.play.setEnabled(snapshot.can_advance or snapshot.recorded)
+        self.play.setText(_play_text(snapshot))
+        self.play.setToolTip(
+            "Play the recording" if snapshot.recorded else "Let the scripted annotator go on"
+        )
+        self.canvas.let_click(snapshot.can_click)
+        self.layers.setEnabled(snapshot.active)
+        self.caption.setText(f"Next: {snapshot.caption}" if snapshot.caption else snapshot.title)
+        self.caption.setStyleSheet(f"color: {_BAD}" if snapshot.mistaken else "")
+        self.status.setText(snapshot.text)
+        self.score.setVisible(snapshot.score is not None)
+        self.score.setText("" if snapshot.score is None else score_text(snapshot.score))
+
+    def show_episodes(self, count: int, chosen: int = 0, name: str = "") -> None:
+        """Offer so many episodes; none where nothing was opened."""
+        self.episode.setVisible(count > 0)
+        self.episode_name.setText(f"of {count} · {name}" if count else "")
+        if count:
+            self.episode.blockSignals(True)
+            self.episode.setRange(0, count - 1)
+            self.episode.setValue(chosen)
+            self.episode.blockSignals(False)
+
+
+def score_text(score: Mapping[str, Any]) -> str:
+    """Return metrics as rich text, success first."""
+    good = bool(score.get("success"))
+    first = f'<b style="color: {_GOOD if good else _BAD}">{"success" if good else "no success"}</b>'
+    rest = [
+        f"{escape(name.replace('_', ' '))} <b>{_value_text(value)}</b>"
+        for name, value in score.items()
+        if name != "success"
+    ]
+    return " &nbsp; ".join([first, *rest])
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return escape(str(value))
+
+
+def _play_text(snapshot: "PlaySnapshot") -> str:
+    if snapshot.playing:
+        return "Pause"
+    return "Play" if snapshot.recorded else "Watch"
+
+
+def _combo(tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.setMinimumContentsLength(6)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return combo
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
+def _text(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        plain = isinstance(widget, QPushButton | QCheckBox) or type(widget) is QLabel
+        layout.addWidget(widget, 0 if plain else 1)
+    return row

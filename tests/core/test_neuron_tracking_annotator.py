@@ -1,0 +1,198 @@
+"""The scripted annotator of neuron tracking: plans, mistakes, corrections and habits."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bcannot_core.annotators import Behaviour, make_annotator
+from bcannot_core.annotators.labels import ClickLabels, Flag, Phase, unpack_flags
+from bcannot_core.annotators.neuron_tracking import NeuronTrackingAnnotator
+from bcannot_core.annotators.plan import Mistake
+from bcannot_core.errors import TaskError
+from bcannot_core.session import Session
+from bcannot_core.tasks.registry import make_task
+
+
+def annotated(seed: int, behaviour: Behaviour | str = "default", **options: Any) -> Session:
+    session = Session(make_task("neuron_tracking", seed, **options))
+    make_annotator(session, seed + 1, behaviour).run(2000)
+    return session
+
+
+def labels(session: Session) -> list[ClickLabels]:
+    return [unpack_flags(token.flags) for token in session.clicks]
+
+
+def error_share(sessions: list[Session]) -> float:
+    placing = [x for session in sessions for x in labels(session) if x.phase is Phase.PLACE]
+    return sum(bool(x.events & Flag.MISTAKE) for x in placing) / len(placing)
+
+
+def test_ten_seeds_succeed_with_mistakes_on() -> None:
+    sessions = [annotated(seed) for seed in range(10)]
+    for session in sessions:
+        score = session.task.score(session.state)
+        assert score["success"] is True
+        assert score["identity_f1"] == 1.0
+    assert error_share(sessions) > 0.02
+    assert 50 < np.mean([len(session.clicks) for session in sessions]) < 120
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 500, 100))
+def test_500_seeds_succeed_and_the_share_of_mistakes_is_as_asked(first: int) -> None:
+    sessions = [annotated(seed) for seed in range(first, first + 100)]
+    scores = [session.task.score(session.state) for session in sessions]
+    assert sum(score["success"] for score in scores) == 100
+    assert min(score["identity_f1"] for score in scores) == 1.0
+    assert 0.05 <= error_share(sessions) <= 0.15
+
+
+def test_the_oracle_clicks_what_is_needed_and_no_more() -> None:
+    session = annotated(3, "flawless", neurons=6)
+    actions = Counter(token.action for token in session.clicks)
+    assert actions == {"next_frame": 4, "select": 24, "place": 24, "done": 1}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_share_of_mistakes_can_be_chosen(share: float) -> None:
+    behaviour = NeuronTrackingAnnotator.default_behaviour.with_mistakes(share)
+    sessions = [annotated(seed, replace(behaviour, strategy="steady")) for seed in range(12)]
+    assert error_share(sessions) == pytest.approx(share, abs=0.08)
+    assert all(session.task.score(session.state)["success"] for session in sessions)
+
+
+@pytest.mark.parametrize("kind", ["near_miss", "far_miss", "wrong_object"])
+def test_each_kind_of_mistake_is_what_it_says_and_is_mended(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NeuronTrackingAnnotator, "kinds", (Mistake(kind),))
+    rates = {"near_miss": 0.0, "far_miss": 0.0, "wrong_object": 0.0, kind: 0.4}
+    session = annotated(2, Behaviour(**rates, notice_late=0.0, verify=0.0))  # type: ignore[arg-type]
+    task: Any = session.task
+    again = Session(task)
+    distances, on_body = [], []
+    for token in session.clicks:
+        state = again.state
+        outcome = again.apply((token.x, token.y))
+        if unpack_flags(token.flags).events & Flag.MISTAKE:
+            assert token.action == "place"
+            at = outcome.state_after.placed[state.group][state.selected]
+            bodies = np.concatenate([task.world.yx, task.world.others_yx], axis=1)[state.group]
+            away = np.linalg.norm(bodies - (at.y, at.x), axis=1)
+            distances.append(float(away[state.selected]))
+            on_body.append(bool(away.min() < 4.5))
+    assert len(distances) > 3
+    assert all(on_body) if kind == "wrong_object" else not any(on_body)
+    if kind == "near_miss":
+        assert max(distances) < 17
+    if kind == "far_miss":
+        assert min(distances) > 29
+    assert task.score(session.state)["success"] is True
+
+
+def test_a_wrong_number_is_chosen_and_chosen_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NeuronTrackingAnnotator, "kinds", (Mistake.WRONG_CLASS,))
+    behaviour = Behaviour(near_miss=0.0, far_miss=0.0, wrong_object=0.3, notice_late=0.0, verify=0)
+    session = annotated(4, behaviour)
+    wrong = [i for i, label in enumerate(labels(session)) if label.events & Flag.MISTAKE]
+    assert len(wrong) > 3
+    for i in wrong:
+        assert session.clicks[i].action == session.clicks[i + 1].action == "select"
+    assert "undo" not in {token.action for token in session.clicks}
+    assert session.task.score(session.state)["identity_f1"] == 1.0
+
+
+def test_late_noticed_wrong_numbers_are_placed_and_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NeuronTrackingAnnotator, "kinds", (Mistake.WRONG_CLASS,))
+    behaviour = Behaviour(near_miss=0.0, far_miss=0.0, wrong_object=0.2, notice_late=1.0, verify=0)
+    session = annotated(4, behaviour)
+    actions = [token.action for token in session.clicks]
+    marked = [bool(label.events & Flag.MISTAKE) for label in labels(session)]
+    pairs = [i for i in range(len(actions) - 2) if marked[i] and actions[i] == "select"]
+    assert pairs
+    for i in pairs:
+        if marked[i + 1]:
+            assert actions[i + 1 : i + 3] == ["place", "undo"]
+    assert session.task.score(session.state)["identity_f1"] == 1.0
+
+
+def test_every_click_does_what_the_annotator_means() -> None:
+    for seed in range(8):
+        session = Session(make_task("neuron_tracking", seed))
+        annotator = make_annotator(session, seed)
+        while not session.terminated:
+            outcome = annotator.step()
+            assert outcome.action == annotator.action
+
+
+def test_groups_and_numbers_are_done_in_order() -> None:
+    session = annotated(1, "flawless")
+    places = [x.position for x in labels(session) if x.phase is Phase.PLACE]
+    count = session.task.world.neurons  # type: ignore[attr-defined]
+    assert places == [i for i in range(4 * count) for _ in range(2)]
+
+
+def test_strategies_differ_in_what_they_look_at() -> None:
+    def looks(strategy: str) -> int:
+        behaviour = replace(NeuronTrackingAnnotator.default_behaviour, strategy=strategy)
+        sessions = [annotated(seed, behaviour) for seed in range(6)]
+        return sum(x.phase is Phase.EXPLORE for session in sessions for x in labels(session))
+
+    assert looks("direct") == 0
+    assert looks("thorough") > looks("efficient")
+
+
+@given(
+    seed=st.integers(0, 20),
+    clicks=st.lists(st.tuples(st.integers(0, 425), st.integers(0, 435)), max_size=40),
+    known=st.integers(0, 60),
+)
+@settings(deadline=None, max_examples=15)
+def test_it_goes_on_from_whatever_others_left(
+    seed: int, clicks: list[tuple[int, int]], known: int
+) -> None:
+    session = Session(make_task("neuron_tracking", seed, groups=3))
+    annotator = make_annotator(session, seed)
+    for _ in range(known):
+        if not session.terminated:
+            annotator.step()
+    done = session.screen.layout.buttons["done"]
+    for xy in clicks:
+        if not done.contains(*xy):
+            session.apply(xy)
+    annotator.run(2000)
+    assert session.task.score(session.state)["identity_f1"] == 1.0
+
+
+def test_a_wrong_place_left_behind_is_placed_anew() -> None:
+    """Not the last edit, so that Undo is no way to mend it."""
+    session = Session(make_task("neuron_tracking", 0, neurons=6, groups=3))
+    for aim in ("next_frame", "neuron_1", (20, 20), "neuron_2"):
+        session.apply(session.click_for(aim))
+    task: Any = session.task
+    session.apply(session.click_for(tuple(round(c) for c in task.true_xy(1, 1))))
+    session.apply(session.click_for("next_frame"))
+    make_annotator(session, 0, "flawless").run(500)
+    actions = Counter(token.action for token in session.clicks)
+    assert actions["undo"] == 0
+    assert actions["previous_frame"] == 1
+    assert task.score(session.state)["identity_f1"] == 1.0
+
+
+def test_it_refuses_other_tasks_and_ended_ones() -> None:
+    session = annotated(0)
+    with pytest.raises(TaskError, match="ended"):
+        make_annotator(session).act()
+    other = Session(make_task("cell_lineage"))
+    with pytest.raises(TaskError, match="cell_lineage"):
+        NeuronTrackingAnnotator(other, np.random.default_rng(0), Behaviour())
+
+
+def test_the_same_seeds_give_the_same_clicks() -> None:
+    assert list(annotated(8).clicks) == list(annotated(8).clicks)
