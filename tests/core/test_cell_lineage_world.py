@@ -153,6 +153,11 @@ def test_what_cannot_be_drawn_is_refused_by_name(options: dict[str, Any], named:
         CellLineageConfig(**options)
 
 
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    one, other = a_world(2, cells=5.0, frames=9.0), a_world(2, cells=5, frames=9)
+    assert np.array_equal(one.yx, other.yx, equal_nan=True)
+
+
 def test_counted_photons_have_the_spread_of_counts() -> None:
     def counts(mean: float, seed: int = 1) -> np.ndarray:
         photons = np.full((256, 256), mean, dtype=np.float32)

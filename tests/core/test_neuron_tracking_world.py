@@ -63,6 +63,10 @@ def test_six_to_eight_neurons_unless_asked_and_the_number_can_be_given_back() ->
     assert (drawn.yx == again.yx).all()
 
 
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    assert (a_world(2, neurons=7.0, groups=3.0).yx == a_world(2, neurons=7, groups=3).yx).all()
+
+
 def test_deformation_is_how_far_neurons_move() -> None:
     still = a_world(3, deformation=0.0)
     assert np.abs(still.yx - still.yx[:1]).max() < 25

@@ -189,7 +189,7 @@ def test_layers_have_picture_truth_and_graph() -> None:
 
 def test_options_reach_the_world_and_unknown_ones_are_refused() -> None:
     task = make_task("road_network", 1, least_nodes=5, most_nodes=6, variant="retro")
-    assert 5 <= len(task.world.graph.nodes) <= 7
+    assert 5 <= len(task.world.graph.nodes) <= 6
     assert task.variant.name == "retro"
     assert np.array_equal(task.world.nodes_xy, np.array(task.world.graph.nodes))
     with pytest.raises(UsageError, match="no option 'roads'"):

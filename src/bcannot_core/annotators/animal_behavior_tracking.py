@@ -52,7 +52,7 @@ class BehaviorAnnotator(PlanAnnotator):
     """
 
     default_behaviour: ClassVar[Behaviour] = Behaviour(
-        near_miss=0.04, far_miss=0.015, wrong_object=0.04, verify=0.25, overshoot=0.1,
+        near_miss=0.04, far_miss=0.015, wrong_object=0.04, verify=0.14, overshoot=0.1,
         notice_late=0.3, jitter_px=0.9,
     )  # fmt: skip
     kinds: ClassVar[tuple[Mistake, ...]] = tuple(Mistake)

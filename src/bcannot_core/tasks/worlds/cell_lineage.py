@@ -79,6 +79,8 @@ class CellLineageConfig:
                 f"frames is {self.frames}: give at least {need} for {self.cells} cells"
             )
         get_variant(self.variant)
+        for name in ("cells", "frames", "debris"):
+            object.__setattr__(self, name, int(getattr(self, name)))  # 13.0 is a whole number, too
 
 
 @dataclass(frozen=True, slots=True)

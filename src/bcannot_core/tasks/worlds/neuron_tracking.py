@@ -70,6 +70,9 @@ class NeuronTrackingConfig:
         check_range("crowding", self.crowding, 0.0, 1.0)
         check_range("others", self.others, 0, 6)
         get_variant(self.variant)
+        for name in ("neurons", "groups", "others"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, int(getattr(self, name)))  # 5.0 is whole, too
 
 
 @dataclass(frozen=True)

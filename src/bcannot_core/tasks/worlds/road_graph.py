@@ -1,7 +1,6 @@
 """Road graphs: streets that branch off streets, end, cross, or meet again."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +50,7 @@ def grow_graph(rng: np.random.Generator, nodes: int, most_edges: int, disorder: 
     Parameters
     ----------
     nodes : int
-        How many; one fewer where no place is left for the last one.
+        How many.
     most_edges : int
         At most so many edges.
     disorder : float
@@ -64,7 +63,7 @@ def grow_graph(rng: np.random.Generator, nodes: int, most_edges: int, disorder: 
             if missing <= 0:
                 break
             growth.branch(single=missing == 1)
-        if len(growth.nodes) >= nodes:
+        if len(growth.nodes) == nodes:
             return growth.graph()
 
 
@@ -328,8 +327,3 @@ def _point_to_segment(point: Point, a: Point, b: Point) -> float:
     share = ((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / square if square else 0.0
     share = min(max(share, 0.0), 1.0)
     return math.hypot(point[0] - a[0] - share * dx, point[1] - a[1] - share * dy)
-
-
-def edge_list(pairs: Sequence[Edge]) -> tuple[Edge, ...]:
-    """Return edges with the smaller node first, sorted, each once."""
-    return tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
