@@ -58,6 +58,8 @@ def sample_world(
     return _draw_world(rng, volume, labels, config), config
 
 
+_LEAST_SECTIONS = 20
+_DRAWS = 20
 _CANDIDATES: WeakKeyDictionary[LabelSource, dict[int, NDArray[np.int64]]] = WeakKeyDictionary()
 
 
@@ -71,22 +73,30 @@ def _candidates(labels: LabelSource) -> dict[int, NDArray[np.int64]]:
 def _draw_world(
     rng: np.random.Generator, volume: Any, labels: LabelSource | None, config: TracingConfig
 ) -> TracingWorld:
-    """Draw a neurite where there are labels, the middle of a section otherwise."""
+    """Draw a neurite where there are labels, the middle of a section otherwise.
+
+    One that reaches the volume's border soon is taken only where others are hard to find.
+    """
     depth, height, width = volume.shape
     sections = min(config.sections, depth)
     if labels is None:
         first = int(rng.integers(depth - sections + 1))
         z = first if config.direction > 0 else depth - 1 - first
         return TracingWorld(volume, (z, height // 2, width // 2))
+    least = min(_LEAST_SECTIONS, sections)
     paths = sample_neurites(
         labels,
         rng,
-        min_sections=min(20, sections),
+        min_sections=least,
         sections=sections,
         direction=config.direction,
         candidates=_candidates(labels),
     )
     path = next(paths)
+    for _ in range(_DRAWS):
+        if len(path) >= least:
+            break
+        path = next(paths)
     y, x = path.points_yx[0]
     return TracingWorld(volume, (path.z0, float(y), float(x)), labels, path)
 
