@@ -27,8 +27,9 @@ from bcannot_core.tasks.registry import make_task
 IMAGES = Path(__file__).parent / "images" / "tasks"
 MOMENTS = (0.0, 0.5, 0.95)
 ONE_BY_ONE, LATER = 30, 14
-COLOURS, FEWER_COLOURS = 160, 40
-MOST_BYTES = 360_000
+COLOURS, FEWER_COLOURS = 160, 96
+SMALLER_WH, HALF_WH = (320, 327), (213, 218)
+MOST_BYTES = 400_000
 LEAST_FRAMES = 12
 EPISODES = range(3, 7)
 SPACE = 8
@@ -51,7 +52,7 @@ def main() -> None:
         sizes = [(IMAGES / f"{task_id}{end}").stat().st_size // 1000 for end in (".png", ".gif")]
         sys.stdout.write(f"{task_id}: {sizes[0]} kB, {sizes[1]} kB\n")
     if VARIANTS_OF in tasks:
-        shown = [half(moment(VARIANTS_OF, 0, 0.4, name)) for name in VARIANTS]
+        shown = [resized(moment(VARIANTS_OF, 0, 0.4, name), HALF_WH) for name in VARIANTS]
         shown += [np.full_like(shown[0], 255)] * (-len(shown) % 4)
         save_png(IMAGES / "variants.png", [shown[i : i + 4] for i in range(0, len(shown), 4)])
 
@@ -88,11 +89,9 @@ def excerpt(task_id: str, seed: int) -> list[Frame]:
     return [*frames, session.frame().copy()]
 
 
-def half(frame: Frame) -> Frame:
-    """Return a picture at half its size."""
-    picture = Image.fromarray(frame)
-    small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
-    return np.asarray(small)
+def resized(frame: Frame, size_wh: tuple[int, int]) -> Frame:
+    """Return a picture at another size."""
+    return np.asarray(Image.fromarray(frame).resize(size_wh, Image.Resampling.BOX))
 
 
 def palette_of(picture: Frame, colours: int = COLOURS) -> Image.Image:
@@ -118,9 +117,10 @@ def save_png(path: Path, rows: list[list[Frame]]) -> None:
 
 
 def save_gif(path: Path, frames: list[Frame]) -> None:
-    """Save an animation, with fewer colours, then with fewer frames, until it is small enough."""
+    """Save an animation, smaller, then with fewer frames, until it is small enough."""
     data = gif_of(frames, COLOURS)
     if len(data) > MOST_BYTES:
+        frames = [resized(frame, SMALLER_WH) for frame in frames]
         data = gif_of(frames, FEWER_COLOURS)
     while len(data) > MOST_BYTES and len(frames) > LEAST_FRAMES:
         del frames[len(frames) // 2 : -2 : 2]
