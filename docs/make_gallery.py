@@ -27,8 +27,11 @@ from bcannot_core.tasks.registry import make_task
 IMAGES = Path(__file__).parent / "images" / "tasks"
 MOMENTS = (0.0, 0.5, 0.95)
 ONE_BY_ONE, LATER = 30, 14
-COLOURS = 160
-MOST_BYTES = 330_000
+COLOURS, FEWER_COLOURS = 160, 96
+SMALLER_WH, HALF_WH = (320, 327), (213, 218)
+MOST_BYTES = 400_000
+LEAST_FRAMES = 12
+EPISODES = range(3, 7)
 SPACE = 8
 VARIANTS_OF = "colored_dot_tracking"
 
@@ -44,11 +47,12 @@ def main() -> None:
     for task_id in tasks:
         row = [moment(task_id, seed, share) for seed, share in enumerate(MOMENTS)]
         save_png(IMAGES / f"{task_id}.png", [row])
-        save_gif(IMAGES / f"{task_id}.gif", excerpt(task_id, len(MOMENTS)))
+        longest = max(EPISODES, key=lambda seed: len(clicks_of(task_id, seed)))
+        save_gif(IMAGES / f"{task_id}.gif", excerpt(task_id, longest))
         sizes = [(IMAGES / f"{task_id}{end}").stat().st_size // 1000 for end in (".png", ".gif")]
         sys.stdout.write(f"{task_id}: {sizes[0]} kB, {sizes[1]} kB\n")
     if VARIANTS_OF in tasks:
-        shown = [half(moment(VARIANTS_OF, 0, 0.4, name)) for name in VARIANTS]
+        shown = [resized(moment(VARIANTS_OF, 0, 0.4, name), HALF_WH) for name in VARIANTS]
         shown += [np.full_like(shown[0], 255)] * (-len(shown) % 4)
         save_png(IMAGES / "variants.png", [shown[i : i + 4] for i in range(0, len(shown), 4)])
 
@@ -85,18 +89,18 @@ def excerpt(task_id: str, seed: int) -> list[Frame]:
     return [*frames, session.frame().copy()]
 
 
-def half(frame: Frame) -> Frame:
-    """Return a picture at half its size."""
-    picture = Image.fromarray(frame)
-    small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
-    return np.asarray(small)
+def resized(frame: Frame, size_wh: tuple[int, int]) -> Frame:
+    """Return a picture at another size."""
+    return np.asarray(Image.fromarray(frame).resize(size_wh, Image.Resampling.BOX))
 
 
-def palette_of(picture: Frame) -> Image.Image:
+def palette_of(picture: Frame, colours: int = COLOURS) -> Image.Image:
     """Return a palette that has the rare colours, too: a colour counts by its root."""
-    coarse, counts = np.unique(picture.reshape(-1, 3) & 0xFC, axis=0, return_counts=True)
-    sample = np.repeat(coarse, np.ceil(np.sqrt(counts)).astype(int), axis=0)
-    return Image.fromarray(sample[None].astype(np.uint8)).quantize(COLOURS)
+    red, green, blue = (picture[..., c].astype(np.uint32) >> 2 for c in range(3))
+    packed, counts = np.unique(red << 12 | green << 6 | blue, return_counts=True)
+    sample = np.repeat(packed, np.ceil(np.sqrt(counts)).astype(int))
+    sample = np.stack([sample >> 12 & 63, sample >> 6 & 63, sample & 63], axis=-1) << 2
+    return Image.fromarray(sample[None].astype(np.uint8)).quantize(colours)
 
 
 def save_png(path: Path, rows: list[list[Frame]]) -> None:
@@ -113,27 +117,28 @@ def save_png(path: Path, rows: list[list[Frame]]) -> None:
 
 
 def save_gif(path: Path, frames: list[Frame]) -> None:
-    """Save an animation, with fewer frames until it is small enough."""
-    palette = palette_of(np.concatenate(frames[:: max(1, len(frames) // 8)]))
-    pictures = [
+    """Save an animation, smaller, then with fewer frames, until it is small enough."""
+    data = gif_of(frames, COLOURS)
+    if len(data) > MOST_BYTES:
+        frames = [resized(frame, SMALLER_WH) for frame in frames]
+        data = gif_of(frames, FEWER_COLOURS)
+    while len(data) > MOST_BYTES and len(frames) > LEAST_FRAMES:
+        del frames[len(frames) // 2 : -2 : 2]
+        data = gif_of(frames, FEWER_COLOURS)
+    path.write_bytes(data)
+
+
+def gif_of(frames: list[Frame], colours: int) -> bytes:
+    """Return an animation; all frames share one palette, so that what stays costs nothing."""
+    palette = palette_of(np.concatenate(frames[:: max(1, len(frames) // 4)]), colours)
+    first, *others = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
-    ]
-    while True:
-        data = io.BytesIO()
-        lengths = [450] * (len(pictures) - 1) + [2500]
-        pictures[0].save(
-            data,
-            format="GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=lengths,
-            loop=0,
-        )
-        if data.tell() <= MOST_BYTES or len(pictures) < 6:
-            path.write_bytes(data.getvalue())
-            return
-        del pictures[len(pictures) // 2 : -2 : 2]
+    )
+    data = io.BytesIO()
+    lengths = [450] * len(others) + [2500]
+    first.save(data, "GIF", save_all=True, append_images=others, duration=lengths, loop=0)
+    return data.getvalue()
 
 
 if __name__ == "__main__":

@@ -112,9 +112,7 @@ def test_every_nth_section(labelled_npz: Path) -> None:
     assert volume.shape == labels.shape == (8, 96, 96)
     assert volume.voxel_nm == labels.voxel_nm == (90.0, 10.0, 10.0)
     whole = open_grey(str(labelled_npz))
-    np.testing.assert_array_equal(
-        volume.read(1, 2, 0, 96, 0, 96), whole.read(3, 4, 0, 96, 0, 96)
-    )
+    np.testing.assert_array_equal(volume.read(1, 2, 0, 96, 0, 96), whole.read(3, 4, 0, 96, 0, 96))
 
 
 def test_relative_paths_become_absolute(

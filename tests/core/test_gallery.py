@@ -19,7 +19,7 @@ def test_every_task_has_pictures(task_id: str) -> None:
         Image.open(IMAGES / f"{task_id}.gif") as moving,
     ):
         assert still.size == (3 * 426 + 16, 436)
-        assert moving.size == (426, 436)
+        assert moving.size in ((426, 436), (320, 327))
         assert getattr(moving, "n_frames", 1) > 5
 
 

@@ -191,7 +191,6 @@ def test_a_button_is_all_the_cells_that_lie_in_it():
     assert found == [[0, 1, 1], [0, 1, 2], [1, 2, 1], [1, 2, 2], [2, 5, 7], [3, 0, 0]]
 
 
-
 def test_the_pointer_is_a_distribution_over_all_cells():
     net = make_net()
     with torch.inference_mode():

@@ -91,9 +91,7 @@ def test_nothing_gives_no_figures() -> None:
 
 
 @pytest.mark.slow
-def test_a_policy_would_do_again_what_it_did(
-    cli: Any, tmp_path: Path, random_policy: Path
-) -> None:
+def test_a_policy_would_do_again_what_it_did(cli: Any, tmp_path: Path, random_policy: Path) -> None:
     argv = ("--neurites", 1, "--sections", 6, "--policy", random_policy, "--device", "cpu")
     assert cli("demo", "--no-viewer", "--out", tmp_path / "d", *argv)[0] == 0
     words = ("eval", random_policy, "--mode", "teacher-forced", "--device", "cpu")

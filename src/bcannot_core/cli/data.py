@@ -73,9 +73,7 @@ def open_pair(
     volume = open_volume(located(address), voxel_nm=voxel_size(voxel_nm), key=keys[0])
     beside = located(labels or _beside(address, keys[1]))
     scale = None if "scale=" in beside else volume.voxel_nm[1]
-    truth = open_volume(
-        beside, voxel_nm=volume.voxel_nm, scale=scale, key=keys[1], labels=True
-    )
+    truth = open_volume(beside, voxel_nm=volume.voxel_nm, scale=scale, key=keys[1], labels=True)
     if volume.shape != truth.shape:
         raise UsageError(
             f"the labels have shape {truth.shape}, the volume {volume.shape}: they must be equal"

@@ -56,9 +56,7 @@ def command(
 
 
 def _show(summary: dict[str, Any], out: Path) -> None:
-    rows = [
-        (one["label"], *(figure(one[name]) for name in SHOWN)) for one in summary["neurites"]
-    ]
+    rows = [(one["label"], *(figure(one[name]) for name in SHOWN)) for one in summary["neurites"]]
     table(("neurite", *SHOWN.values()), rows)
     means = ("skeleton_accuracy", "coverage", "done_rate")
     say("mean      " + ", ".join(f"{name} {figure(summary[name])}" for name in means))

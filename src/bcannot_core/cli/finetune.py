@@ -64,8 +64,6 @@ def _recipe(folder: Path, seed: int, rate: float, updates: tuple[int, int]) -> "
         base,
         seed=seed,
         policy=PolicyConfig.from_json(config["policy"]),
-        glance=replace(
-            glance, updates=updates[0], optimizer=replace(glance.optimizer, rate=rate)
-        ),
+        glance=replace(glance, updates=updates[0], optimizer=replace(glance.optimizer, rate=rate)),
         steps=replace(steps, updates=updates[1], optimizer=replace(steps.optimizer, rate=rate)),
     )
