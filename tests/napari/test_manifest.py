@@ -96,8 +96,7 @@ def test_the_samples_are_the_volume_and_a_world_of_every_built_in_task(manifest)
     samples = manifest.contributions.sample_data
     keys = [sample.key for sample in samples]
     assert len(set(keys)) == len(keys)
-    built_in = {name for name, value in _BUILT_IN.items() if value.startswith("bcannot_core")}
-    assert built_in <= set(keys)
+    assert set(_BUILT_IN) <= set(keys)
     assert set(keys) - {"sample_em"} <= set(CONTRACT)
     assert all(sample.command == f"napari-bcannot.sample_{sample.key}" for sample in samples[1:])
     assert len({sample.display_name for sample in samples}) == len(samples)

@@ -19,7 +19,7 @@ MIN_AREA_PX = 12
 _EIGHT = np.ones((3, 3), dtype=bool)
 _MARGIN = 16
 _INSIDE = 0.5
-_TRIES = 12
+_TRIES = 4
 
 
 class LabelSource(Protocol):

@@ -14,17 +14,17 @@ from bcannot_core.tasks.env import AnnotationEnv
 
 GROUP = "bcannot.tasks"
 _BUILT_IN = {
-    "animal_behavior_tracking": "bcannot_core.tasks.animal_behavior_tracking:AnimalBehaviorTracking",
-    "animal_limb_tracking": "bcannot_core.tasks.animal_limb_tracking:AnimalLimbTracking",
-    "cell_lineage": "bcannot_core.tasks.cell_lineage:CellLineage",
-    "colored_dot_tracking": "bcannot_core.tasks.colored_dot_tracking:ColoredDotTracking",
-    "exploration_3d": "bcannot_core.tasks.exploration_3d:Exploration3D",
-    "multichannel_alignment": "bcannot_core.tasks.multichannel_alignment:MultichannelAlignment",
-    "neuron_tracing": "bcannot_core.tasks.neuron_tracing:NeuronTracing",
-    "neuron_tracking": "bcannot_core.tasks.neuron_tracking:NeuronTracking",
-    "road_network": "bcannot_core.tasks.road_network:RoadNetwork",
-    "shape_matching": "bcannot_core.tasks.shape_matching:ShapeMatching",
-    "spectral_plume": "bcannot_core.tasks.spectral_plume:SpectralPlume",
+    "animal_behavior_tracking": "animal_behavior_tracking:AnimalBehaviorTracking",
+    "animal_limb_tracking": "animal_limb_tracking:AnimalLimbTracking",
+    "cell_lineage": "cell_lineage:CellLineage",
+    "colored_dot_tracking": "colored_dot_tracking:ColoredDotTracking",
+    "exploration_3d": "exploration_3d:Exploration3D",
+    "multichannel_alignment": "multichannel_alignment:MultichannelAlignment",
+    "neuron_tracing": "neuron_tracing:NeuronTracing",
+    "neuron_tracking": "neuron_tracking:NeuronTracking",
+    "road_network": "road_network:RoadNetwork",
+    "shape_matching": "shape_matching:ShapeMatching",
+    "spectral_plume": "spectral_plume:SpectralPlume",
 }
 
 
@@ -32,7 +32,7 @@ _BUILT_IN = {
 def _entry_points() -> dict[str, metadata.EntryPoint]:
     """Return the tasks that are installed; the built-in ones also from a bare checkout."""
     found = {
-        name: metadata.EntryPoint(name=name, value=value, group=GROUP)
+        name: metadata.EntryPoint(name=name, value=f"bcannot_core.tasks.{value}", group=GROUP)
         for name, value in _BUILT_IN.items()
     }
     for point in metadata.entry_points(group=GROUP):
