@@ -7,6 +7,7 @@ A scene is a little larger than the canvas, so that the warped channel has no em
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,8 @@ def voronoi_scene(rng: np.random.Generator) -> Scene:
     """Draw a sheet of cells: membranes in one channel, nuclei and cytoplasm in the other."""
     size = _CELL_SIZES[int(rng.integers(len(_CELL_SIZES)))]
     n = SCENE // size
-    place = 0.5 + 0.38 * (2 * rng.random((2, n + 2, n + 2)) - 1)
-    place = (np.floor(place * 64) / 64).astype(np.float32)
+    drawn = 0.5 + 0.38 * (2 * rng.random((2, n + 2, n + 2)) - 1)
+    place = (np.floor(drawn * 64) / 64).astype(np.float32)
     glow = rng.random((n + 2, n + 2)).astype(np.float32)
     best, second, brightness = _two_nearest(place, glow, size, n)
     near, gap = np.sqrt(best), np.sqrt(second)
@@ -182,11 +183,13 @@ def _negative(kind: int) -> NDArray[np.uint8]:
     """Return a falling gradation curve, uint8 (256,)."""
     x = 1 - np.arange(256) / 255
     curve = (x, x * x, np.sqrt(x))[kind]
-    return np.rint(20 + 220 * curve).astype(np.uint8)
+    negative: NDArray[np.uint8] = np.rint(20 + 220 * curve).astype(np.uint8)
+    return negative
 
 
-def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+def _grey(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    grey: NDArray[np.uint8] = np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+    return grey
 
 
 PAINTED: Mapping[str, Callable[[np.random.Generator], Scene]] = {

@@ -103,7 +103,8 @@ def _scene(rng: np.random.Generator, source: str, folder: str) -> tuple[str, Sce
 @lru_cache(maxsize=4)
 def _table(tint: tuple[float, float, float]) -> NDArray[np.uint8]:
     grey = np.arange(256, dtype=np.float64)[:, None]
-    return np.rint(grey * np.array(tint)).astype(np.uint8)
+    table: NDArray[np.uint8] = np.rint(grey * np.array(tint)).astype(np.uint8)
+    return table
 
 
 @lru_cache(maxsize=4)
@@ -115,7 +116,7 @@ def _grain(sd: float) -> NDArray[np.int16]:
 def _noisy(picture: NDArray[np.uint8], sd: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     y, x = rng.integers(0, SIDE, 2).tolist()
     noisy = picture + _grain(sd)[y : y + SIDE, x : x + SIDE]
-    out = np.clip(noisy, 0, 255).astype(np.uint8)
+    out: NDArray[np.uint8] = np.clip(noisy, 0, 255).astype(np.uint8)
     out.flags.writeable = False
     return out
 

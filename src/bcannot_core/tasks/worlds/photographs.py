@@ -123,7 +123,9 @@ def _as_uint8(name: str, plane: NDArray[np.generic]) -> NDArray[np.uint8]:
     low, high = np.percentile(numbers, (0.5, 99.5))
     if high <= low:
         low, high = numbers.min(), max(numbers.max(), numbers.min() + 1)
-    return np.rint(np.clip((numbers - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    share = np.clip((numbers - low) / (high - low), 0, 1)
+    grey: NDArray[np.uint8] = np.rint(share * 255).astype(np.uint8)
+    return grey
 
 
 def _sized(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -157,4 +159,4 @@ def _corners(channels: tuple[NDArray[np.uint8], ...]) -> NDArray[np.float64]:
     top = (strength > 0) & (strength == maximum_filter(strength, 9))
     y, x = np.nonzero(top)
     order = np.argsort(-strength[y, x], kind="stable")[:_CORNERS]
-    return 2.0 * np.stack([x[order], y[order]], axis=1) + 0.5
+    return 2.0 * np.stack([x[order], y[order]], axis=1).astype(np.float64) + 0.5
