@@ -98,7 +98,8 @@ def start(viewer: napari.Viewer, widget: TraceNeuronWidget, seed: int) -> None:
     """Pick the beginning of a neurite of the sample volume with the mouse."""
     labels: Volume = viewer.layers["sample neurites"].metadata[VOLUME_KEY]
     rng = np.random.default_rng(seed)
-    path = next(sample_neurites(labels, rng, min_sections=20, sections=SECTIONS))
+    drawn = sample_neurites(labels, rng, min_sections=20, sections=SECTIONS)
+    path = next(path for path in drawn if len(path) >= 40)
     y, x = (float(at) for at in path.points_yx[0])
     world = tuple(float(at) for at in viewer.layers["sample EM"].data_to_world((path.z0, y, x)))
     viewer.dims.set_point(0, world[0])
