@@ -20,8 +20,7 @@ class DockedWidget(QWidget):
             self.release()
 
     def release(self) -> None:
-        """Let go of what the widget holds; called once."""
-        raise NotImplementedError
+        """Let go of what the widget holds; called once. A plain widget holds nothing."""
 
     def closeEvent(self, event: Any) -> None:
         """End everything with the widget."""

@@ -28,7 +28,7 @@ from bcannot_core.volumes.formats.common import check_chunk, one_line
 
 CACHE_BYTES = 128 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20
-# All that tensorstore raises for damaged data, NotImplementedError for an unknown codec.
+# All that tensorstore and its codecs raise for damaged data; the last stands for an unknown codec.
 _STORE_ERRORS = (ValueError, OSError, TypeError, OverflowError, MemoryError, NotImplementedError)
 _RETRIES = {"max_retries": 2, "initial_delay": "100ms", "max_delay": "500ms"}
 # What a network says, as opposed to what the data say.
