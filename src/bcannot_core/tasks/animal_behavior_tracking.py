@@ -21,10 +21,10 @@ from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Disc, Hit, Line, Marker, Text
 from bcannot_core.screen.shapes import Shape
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
+from bcannot_core.tasks.base import LayerData, make_config
 from bcannot_core.tasks.behavior_layers import behavior_layers
 from bcannot_core.tasks.behavior_score import score_marks
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.worlds.animal_behavior_tracking import (
     BehaviorConfig,
     BehaviorWorld,
@@ -82,7 +82,7 @@ def _buttons(animals: int) -> tuple[ButtonSpec, ...]:
     )
 
 
-class AnimalBehaviorTracking(TaskBase):
+class AnimalBehaviorTracking(EditTask):
     """The behavioural tracking task on one video.
 
     Parameters
@@ -140,17 +140,9 @@ class AnimalBehaviorTracking(TaskBase):
         }
         return Action(hit.target) if allowed.get(hit.target) else NONE
 
-    def apply(self, state: BehaviorState, action: Action) -> BehaviorState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
+    def change(self, state: BehaviorState, action: Action) -> BehaviorState | None:
+        """Return the state after an action; None for one that the task does not know."""
         name = action.name
-        if state.terminated or name == "none":
-            return state
         if name == "place" and action.canvas_xy is not None:
             return _placed(state, action.canvas_xy)
         if name == "select" and action.target in self._items:
@@ -160,15 +152,7 @@ class AnimalBehaviorTracking(TaskBase):
         if name in ("next_frame", "previous_frame"):
             step = 1 if name == "next_frame" else -1
             return replace(state, frame=min(max(state.frame + step, 0), self.world.frames - 1))
-        if name == "undo":
-            return undone(state)
-        if name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: BehaviorState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(
         self, before: BehaviorState, action: Action, after: BehaviorState

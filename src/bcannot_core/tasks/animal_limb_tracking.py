@@ -24,8 +24,8 @@ from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Disc, Hit, Line, Marker
 from bcannot_core.screen.shapes import Shape
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.scoring import pck
 from bcannot_core.tasks.worlds.animal_limb_tracking import LimbConfig, LimbWorld, sample_world
 from bcannot_core.tasks.worlds.limb_anatomy import Anatomy
@@ -79,7 +79,7 @@ def _buttons(anatomy: Anatomy) -> tuple[ButtonSpec, ...]:
     )
 
 
-class AnimalLimbTracking(TaskBase):
+class AnimalLimbTracking(EditTask):
     """The limb tracking task on one filmed animal.
 
     Parameters
@@ -155,17 +155,9 @@ class AnimalLimbTracking(TaskBase):
         }
         return Action(hit.target) if allowed.get(hit.target) else NONE
 
-    def apply(self, state: LimbState, action: Action) -> LimbState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
+    def change(self, state: LimbState, action: Action) -> LimbState | None:
+        """Return the state after an action; None for one that the task does not know."""
         name = action.name
-        if state.terminated or name == "none":
-            return state
         if name == "place" and action.canvas_xy is not None:
             return self._placed(state, action.canvas_xy)
         if name == "tab" and action.target in self._tab_ids:
@@ -180,11 +172,7 @@ class AnimalLimbTracking(TaskBase):
             frame = min(max(state.frame + step, 0), self.world.frames - 1)
             chosen = self.missing(state.poses[frame], state.tab)
             return replace(state, frame=frame, keypoint=chosen)
-        if name == "undo":
-            return undone(state)
-        if name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
+        return None
 
     def _placed(self, state: LimbState, xy: Point) -> LimbState:
         k = state.keypoint
@@ -194,10 +182,6 @@ class AnimalLimbTracking(TaskBase):
         pose = (*pose[:k], xy, *pose[k + 1 :])
         poses = (*state.poses[: state.frame], pose, *state.poses[state.frame + 1 :])
         return edited(state, poses=poses, keypoint=self.missing(pose, state.tab, k))
-
-    def terminated(self, state: LimbState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
 
     def detail(self, before: LimbState, action: Action, after: LimbState) -> Mapping[str, Any]:
         """Describe an action: the frame it acted in, and for an edit its keypoint and pixel."""

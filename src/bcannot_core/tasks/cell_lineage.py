@@ -17,8 +17,8 @@ from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Hit, Line, Marker
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks import lineage_score
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.lineage_tree import PANEL_HW, draw_tree, node_colour
 from bcannot_core.tasks.worlds.cell_lineage import CellLineageConfig as CellLineageConfig
 from bcannot_core.tasks.worlds.cell_lineage import LineageWorld, sample_world
@@ -66,7 +66,7 @@ class LineageState(EditState):
     selected: int | None = None
 
 
-class CellLineage(TaskBase):
+class CellLineage(EditTask):
     """The cell lineage task on one world.
 
     Parameters
@@ -126,33 +126,17 @@ class CellLineage(TaskBase):
         later = state.frame > state.nodes[state.selected].frame
         return Action("place", canvas_xy) if later and len(state.nodes) < MOST_NODES else NONE
 
-    def apply(self, state: LineageState, action: Action) -> LineageState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
-        if state.terminated or action.name == "none":
-            return state
+    def change(self, state: LineageState, action: Action) -> LineageState | None:
+        """Return the state after an action; None for one that the task does not know."""
         if action.name == _NEXT:
             return replace(state, frame=min(state.frame + 1, self.world.frames - 1))
         if action.name == _PREVIOUS:
             return replace(state, frame=max(state.frame - 1, 0))
-        if action.name == _UNDO:
-            return undone(state)
-        if action.name == "done":
-            return finished(state)
         if action.canvas_xy is not None and action.name == "select":
             return edited(state, selected=self.ring_at(state, action.canvas_xy))
         if action.canvas_xy is not None and action.name == "place":
             return _placed(state, action.canvas_xy)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: LineageState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(
         self, before: LineageState, action: Action, after: LineageState

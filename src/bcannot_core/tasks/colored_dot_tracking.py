@@ -14,8 +14,8 @@ import numpy as np
 from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Hit, Marker
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.scoring import match_points, point_score
 from bcannot_core.tasks.worlds.colored_dot_tracking import ColoredDotConfig as ColoredDotConfig
 from bcannot_core.tasks.worlds.colored_dot_tracking import make_world
@@ -55,7 +55,7 @@ class DotState(EditState):
     placed: tuple[Placed, ...] = ()
 
 
-class ColoredDotTracking(TaskBase):
+class ColoredDotTracking(EditTask):
     """The colored dot tracking task on one world.
 
     Parameters
@@ -112,17 +112,9 @@ class ColoredDotTracking(TaskBase):
         }
         return Action(hit.target) if allowed.get(hit.target) else NONE
 
-    def apply(self, state: DotState, action: Action) -> DotState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
+    def change(self, state: DotState, action: Action) -> DotState | None:
+        """Return the state after an action; None for one that the task does not know."""
         name = action.name
-        if state.terminated or name == "none":
-            return state
         if name == "next_section":
             return replace(state, section=min(state.section + 1, self.sections - 1))
         if name == "previous_section":
@@ -132,15 +124,7 @@ class ColoredDotTracking(TaskBase):
             return edited(state, placed=(*state.placed, Placed(state.section, y, x)))
         if name == "toggle":
             return replace(state, mip=not state.mip)
-        if name == "undo":
-            return undone(state)
-        if name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: DotState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(self, before: DotState, action: Action, after: DotState) -> Mapping[str, Any]:
         """Describe an action: the section, and for ``place`` the dot's number and pixel."""

@@ -1,9 +1,12 @@
 """Immutable states with Undo: every edit keeps the state before it."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from bcannot_core.errors import TaskError
+from bcannot_core.session import Action
+from bcannot_core.tasks.base import TaskBase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +63,39 @@ def undone(state: State, **kept: Any) -> State:
 def finished(state: State) -> State:
     """Return the state after Done."""
     return replace(state, terminated=True)
+
+
+class EditTask(TaskBase):
+    """A task whose states are :class:`EditState`: Undo and Done mean the same in all of them.
+
+    ``kept_by_undo`` names the fields of the state that Undo does not take back.
+    """
+
+    kept_by_undo: ClassVar[tuple[str, ...]] = ()
+
+    def apply(self, state: Any, action: Action) -> Any:
+        """Return the state after an action.
+
+        Raises
+        ------
+        TaskError
+            The task knows no such action.
+        """
+        if state.terminated or action.name == "none":
+            return state
+        if action.name == "undo":
+            return undone(state, **{name: getattr(state, name) for name in self.kept_by_undo})
+        if action.name == "done":
+            return finished(state)
+        after = self.change(state, action)
+        if after is None:
+            raise TaskError(f"{self.id} knows no action {action}")
+        return after
+
+    @abstractmethod
+    def change(self, state: Any, action: Action) -> Any:
+        """Return the state after an action other than Undo and Done; None for an unknown one."""
+
+    def terminated(self, state: Any) -> bool:
+        """Whether Done was clicked."""
+        return bool(state.terminated)

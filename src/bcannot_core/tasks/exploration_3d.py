@@ -14,11 +14,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Hit, get_variant
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, check_range, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, check_range, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.worlds.exploration_3d import (
     PLANAR,
     SHAPES,
@@ -112,7 +111,7 @@ class ObjectState(EditState):
     chosen: str = ""
 
 
-class Exploration3D(TaskBase):
+class Exploration3D(EditTask):
     """The 3D exploration task on one world.
 
     Parameters
@@ -124,6 +123,7 @@ class Exploration3D(TaskBase):
     """
 
     id: ClassVar[str] = "exploration_3d"
+    kept_by_undo = ("turns",)
     buttons: ClassVar[tuple[ButtonSpec, ...]] = (
         *(ButtonSpec(turn, label, label[0], "navigation") for turn, label in _TURN_LABELS.items()),
         *(ButtonSpec(shape, LABELS[shape], kind="item") for shape in SHAPES),
@@ -166,30 +166,14 @@ class Exploration3D(TaskBase):
             return Action(target)
         return NONE
 
-    def apply(self, state: ObjectState, action: Action) -> ObjectState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
-        if state.terminated or action.name == "none":
-            return state
+    def change(self, state: ObjectState, action: Action) -> ObjectState | None:
+        """Return the state after an action; None for one that the task does not know."""
         if action.name == "rotate" and action.target in TURNS:
             turned = compose(self._steps[action.target], state.orientation)
             return replace(state, orientation=turned, turns=state.turns + 1)
         if action.name == "select" and action.target in SHAPES:
             return edited(state, chosen=action.target)
-        if action.name == "undo":
-            return undone(state, turns=state.turns)
-        if action.name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: ObjectState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(self, before: ObjectState, action: Action, after: ObjectState) -> Mapping[str, Any]:
         """Describe an action: the direction of a turn, the kind chosen after an edit."""

@@ -28,8 +28,8 @@ from bcannot_core.screen import (
     get_variant,
 )
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, check_range, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, check_range, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.worlds.alignment_warp import SIDE
 from bcannot_core.tasks.worlds.multichannel_alignment import (
     SOURCES,
@@ -120,7 +120,7 @@ class AlignmentState(EditState):
         return min(len(self.points[0]), len(self.points[1]))
 
 
-class MultichannelAlignment(TaskBase):
+class MultichannelAlignment(EditTask):
     """The multi-channel alignment task on one world.
 
     Parameters
@@ -170,16 +170,8 @@ class MultichannelAlignment(TaskBase):
             return Action(target)
         return NONE
 
-    def apply(self, state: AlignmentState, action: Action) -> AlignmentState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
-        if state.terminated or action.name == "none":
-            return state
+    def change(self, state: AlignmentState, action: Action) -> AlignmentState | None:
+        """Return the state after an action; None for one that the task does not know."""
         if action.name == "place" and action.canvas_xy is not None:
             first, second = state.points
             if state.channel == 0:
@@ -187,15 +179,7 @@ class MultichannelAlignment(TaskBase):
             return edited(state, points=(first, (*second, action.canvas_xy)))
         if action.name == "select" and action.target in CHANNELS:
             return replace(state, channel=CHANNELS.index(action.target))
-        if action.name == "undo":
-            return undone(state)
-        if action.name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: AlignmentState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(
         self, before: AlignmentState, action: Action, after: AlignmentState

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Hit, Marker, Text
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.scoring import match_points, point_score
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronTrackingConfig as NeuronTrackingConfig
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronWorld, sample_world
@@ -65,7 +65,7 @@ class TrackingState(EditState):
     selected: int | None = None
 
 
-class NeuronTracking(TaskBase):
+class NeuronTracking(EditTask):
     """The neuron tracking task on one world.
 
     Parameters
@@ -117,32 +117,16 @@ class NeuronTracking(TaskBase):
             return NONE if same else Action("select", None, hit.target)
         return Action(hit.target)
 
-    def apply(self, state: TrackingState, action: Action) -> TrackingState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
-        if state.terminated or action.name == "none":
-            return state
+    def change(self, state: TrackingState, action: Action) -> TrackingState | None:
+        """Return the state after an action; None for one that the task does not know."""
         if action.name in (_NEXT, _PREVIOUS):
             group = state.group + (1 if action.name == _NEXT else -1)
             return replace(state, group=min(max(group, 0), self.world.groups - 1), selected=None)
         if action.name == "select" and action.target in self._items:
             return replace(state, selected=self._items[action.target])
-        if action.name == _UNDO:
-            return undone(state)
-        if action.name == "done":
-            return finished(state)
         if action.name == "place" and action.canvas_xy is not None and state.selected is not None:
             return edited(state, placed=_with(state, Placed(*action.canvas_xy)))
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: TrackingState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(
         self, before: TrackingState, action: Action, after: TrackingState

@@ -25,8 +25,8 @@ from bcannot_core.screen import (
     get_variant,
 )
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.scoring import graph_score
 from bcannot_core.tasks.worlds.road_network import RoadNetworkConfig as RoadNetworkConfig
 from bcannot_core.tasks.worlds.road_network import RoadWorld as RoadWorld
@@ -66,7 +66,7 @@ class RoadState(EditState):
     chosen: int | None = None
 
 
-class RoadNetwork(TaskBase):
+class RoadNetwork(EditTask):
     """The road network task on one world.
 
     Parameters
@@ -137,17 +137,13 @@ class RoadNetwork(TaskBase):
             return state.mode != button and len(state.nodes) > 1
         return button != state.mode
 
-    def apply(self, state: RoadState, action: Action) -> RoadState:
-        """Return the state after an action."""
+    def change(self, state: RoadState, action: Action) -> RoadState | None:
+        """Return the state after an action; None for one that the task does not know."""
         name, at = action.name, action.canvas_xy
         if at is not None and name == "place":
             return edited(state, nodes=(*state.nodes, at))
         if name in ("node_mode", "edge_mode"):
             return replace(state, mode=name, chosen=None)
-        if name == "undo":
-            return undone(state)
-        if name == "done":
-            return finished(state)
         if name == "deselect":
             return replace(state, chosen=None)
         near = None if at is None else nearest_node(state.nodes, at)
@@ -156,7 +152,7 @@ class RoadNetwork(TaskBase):
         if near is not None and name == "connect" and state.chosen is not None:
             edges = (*state.edges, _edge(state.chosen, near))
             return edited(state, edges=edges, chosen=None)
-        return state
+        return None
 
     def detail(self, before: RoadState, action: Action, after: RoadState) -> Mapping[str, Any]:
         """Name the placed node, or the two that were joined."""
@@ -208,10 +204,6 @@ class RoadNetwork(TaskBase):
             pressed=frozenset({state.mode}),
             hint=_hint(state),
         )
-
-    def terminated(self, state: RoadState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
 
     def score(self, state: RoadState) -> dict[str, Any]:
         """Return how the graph agrees with the roads.

@@ -16,8 +16,8 @@ import numpy as np
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.screen import ButtonSpec, Content, Cross, Hit, Marker, get_variant
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, check_range, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, check_range, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.scoring import f1_score
 from bcannot_core.tasks.worlds.shape_matching import (
     FIELD_HW,
@@ -96,7 +96,7 @@ class FieldState(EditState):
     false_clicks: int = 0
 
 
-class ShapeMatching(TaskBase):
+class ShapeMatching(EditTask):
     """The shape matching task on one world.
 
     Parameters
@@ -108,6 +108,7 @@ class ShapeMatching(TaskBase):
     """
 
     id: ClassVar[str] = "shape_matching"
+    kept_by_undo = ("false_clicks",)
     buttons: ClassVar[tuple[ButtonSpec, ...]] = (
         ButtonSpec("undo", "Undo", "↶"),
         ButtonSpec("done", "Done", "✓"),
@@ -159,31 +160,15 @@ class ShapeMatching(TaskBase):
             return Action(hit.target)
         return NONE
 
-    def apply(self, state: FieldState, action: Action) -> FieldState:
-        """Return the state after an action.
-
-        Raises
-        ------
-        TaskError
-            The task knows no such action.
-        """
-        if state.terminated or action.name == "none":
-            return state
+    def change(self, state: FieldState, action: Action) -> FieldState | None:
+        """Return the state after an action; None for one that the task does not know."""
         if action.name == "place" and action.canvas_xy is not None:
             item = self.world.item_at(*action.canvas_xy)
             if item is None or item in state.marked:
                 return state
             false = state.false_clicks + (item not in self.wanted)
             return edited(state, marked=(*state.marked, item), false_clicks=false)
-        if action.name == "undo":
-            return undone(state, false_clicks=state.false_clicks)
-        if action.name == "done":
-            return finished(state)
-        raise TaskError(f"{self.id} knows no action {action}")
-
-    def terminated(self, state: FieldState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
+        return None
 
     def detail(self, before: FieldState, action: Action, after: FieldState) -> Mapping[str, Any]:
         """Describe an edit: the object's index, its shape, and whether it matches."""

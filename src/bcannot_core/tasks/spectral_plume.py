@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from bcannot_core.errors import TaskError
 from bcannot_core.screen import ButtonSpec, Content, Disc, Hit, Line, Variant, get_variant
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, TaskBase, make_config
-from bcannot_core.tasks.edits import EditState, edited, finished, undone
+from bcannot_core.tasks.base import LayerData, make_config
+from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.plume_signature import signature_picture
 from bcannot_core.tasks.plume_views import plume_layers, plume_score
 from bcannot_core.tasks.worlds.spectral_materials import BANDS, GASES, WAVELENGTHS_NM, signature
@@ -60,7 +60,7 @@ class PlumeState(EditState):
     polygons: tuple[Polygon, ...] = ()
 
 
-class SpectralPlume(TaskBase):
+class SpectralPlume(EditTask):
     """The plume finding task on one world.
 
     Parameters
@@ -72,6 +72,7 @@ class SpectralPlume(TaskBase):
     """
 
     id: ClassVar[str] = "spectral_plume"
+    kept_by_undo = ("seen",)
     buttons: ClassVar[tuple[ButtonSpec, ...]] = (
         *(
             ButtonSpec(name, f"{wavelength} nm", f"{wavelength}", group="navigation", kind="toggle")
@@ -129,8 +130,8 @@ class SpectralPlume(TaskBase):
                 return NONE
         return Action("place", hit.canvas_xy)
 
-    def apply(self, state: PlumeState, action: Action) -> PlumeState:
-        """Return the state after an action."""
+    def change(self, state: PlumeState, action: Action) -> PlumeState | None:
+        """Return the state after an action; None for one that the task does not know."""
         name = action.name
         if name == "toggle":
             band = BAND_IDS.index(action.target)
@@ -140,9 +141,7 @@ class SpectralPlume(TaskBase):
             return edited(state, vertices=(*state.vertices, action.canvas_xy))
         if name == "close":
             return edited(state, vertices=(), polygons=(*state.polygons, state.vertices))
-        if name == "undo":
-            return undone(state, seen=state.seen)
-        return finished(state) if name == "done" else state
+        return None
 
     def detail(self, before: PlumeState, action: Action, after: PlumeState) -> Mapping[str, Any]:
         """Name the band, the vertex or the polygon."""
@@ -204,10 +203,6 @@ class SpectralPlume(TaskBase):
         if len(state.vertices) >= 3:
             return "Close on the first point"
         return "Click around the plume" if state.vertices else self._asked
-
-    def terminated(self, state: PlumeState) -> bool:
-        """Whether Done was clicked."""
-        return state.terminated
 
     def score(self, state: PlumeState) -> dict[str, Any]:
         """Return how the closed polygons agree with the real plumes.
