@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
-from bcannot_core.annotators.animal_behavior_tracking import BehaviorAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import make_task
 from bcannot_core.tasks.worlds.behavior_animals import KINDS
@@ -121,12 +119,6 @@ def test_it_takes_over_from_anybody() -> None:
                 session.apply((x, y), "person")
         make_annotator(session, seed).run(3000)
         assert session.task.score(session.state)["success"], kind
-
-
-def test_another_task_is_refused() -> None:
-    other = Session(make_task("neuron_tracing", 0, sections=4))
-    with pytest.raises(TaskError, match="no behavioural tracking"):
-        BehaviorAnnotator(other, np.random.default_rng(0), Behaviour())
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from bcannot_core.annotators import (
     make_annotator,
     unpack_flags,
 )
+from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import make_task
 
@@ -54,6 +55,14 @@ class Tally:
     def share(self) -> float:
         """Share of the placements that are mistakes."""
         return self.wrong / self.placed
+
+
+@EACH_TASK
+def test_another_task_is_refused(task_id: str) -> None:
+    annotator = type(make_annotator(Session(make_task(task_id, 0)), 0))
+    tracing = Session(make_task("neuron_tracing", 0, sections=4))
+    with pytest.raises(TaskError, match=f"is no {task_id}: choose its annotator"):
+        annotator(tracing, np.random.default_rng(0), Behaviour())
 
 
 def annotator_for(session: Session, seed: int, behaviour: Behaviour | str) -> PlanAnnotator:

@@ -7,7 +7,6 @@ import pytest
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
 from bcannot_core.annotators.colored_dot_tracking import ColoredDotAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import make_task
 
@@ -94,14 +93,6 @@ def test_it_takes_over_from_anybody() -> None:
                 session.apply((x, y), "person")
         make_annotator(session, seed).run(3000)
         assert session.task.score(session.state)["success"]
-
-
-def test_another_task_is_refused() -> None:
-    session = Session(make_task("colored_dot_tracking", 0))
-    other = Session(make_task("neuron_tracing", 0, sections=4))
-    with pytest.raises(TaskError, match="no colored dot tracking"):
-        ColoredDotAnnotator(other, np.random.default_rng(0), Behaviour())
-    assert ColoredDotAnnotator(session, np.random.default_rng(0), Behaviour()).act()
 
 
 @pytest.mark.slow

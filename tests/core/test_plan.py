@@ -55,9 +55,10 @@ def new_session() -> Session:
     return Session(make_task("colored_dot_tracking", 0))
 
 
-class Plan(PlanAnnotator):
+class Plan(PlanAnnotator[ColoredDotTracking]):
     """Places twelve points at (10 i, 20), each in the first section; a wrong one lies at y 99."""
 
+    task_type = ColoredDotTracking
     kinds = (Mistake.NEAR_MISS, Mistake.WRONG_CLASS)
 
     def plan(self, state: Any) -> Intent:

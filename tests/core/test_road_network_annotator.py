@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
-from bcannot_core.annotators.road_network import RoadNetworkAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session import Session
 from bcannot_core.tasks.registry import make_task
 
@@ -108,12 +106,6 @@ def test_strategies_differ_in_how_much_they_check() -> None:
         )
 
     assert checks("cautious") > checks("hasty") + 10
-
-
-def test_another_task_is_refused() -> None:
-    other = Session(make_task("neuron_tracing", 0, sections=4))
-    with pytest.raises(TaskError, match="no road network"):
-        RoadNetworkAnnotator(other, np.random.default_rng(0), Behaviour())
 
 
 @pytest.mark.slow

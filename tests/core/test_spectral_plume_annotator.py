@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
-from bcannot_core.annotators.spectral_plume import SpectralPlumeAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session import Session
 from bcannot_core.tasks.registry import make_task
 
@@ -135,12 +133,6 @@ def test_strategies_differ_in_how_much_they_look() -> None:
         )
 
     assert toggles("thorough") > toggles("efficient") + 10
-
-
-def test_another_task_is_refused() -> None:
-    other = Session(make_task("neuron_tracing", 0, sections=4))
-    with pytest.raises(TaskError, match="no plume finding"):
-        SpectralPlumeAnnotator(other, np.random.default_rng(0), Behaviour())
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Flag, Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.animal_behavior_tracking import (
     TABS,
@@ -38,19 +37,10 @@ class _Faults(NamedTuple):
     missing: tuple[_Mark, ...]
 
 
-class BehaviorAnnotator(PlanAnnotator):
-    """The scripted annotator of behavioural tracking.
+class BehaviorAnnotator(PlanAnnotator[AnimalBehaviorTracking]):
+    """The scripted annotator of behavioural tracking."""
 
-    Parameters
-    ----------
-    session : Session
-        Of an :class:`AnimalBehaviorTracking`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-    """
-
+    task_type = AnimalBehaviorTracking
     default_behaviour: ClassVar[Behaviour] = Behaviour(
         near_miss=0.04, far_miss=0.015, wrong_object=0.04, verify=0.14, overshoot=0.1,
         notice_late=0.3, jitter_px=0.9,
@@ -59,9 +49,6 @@ class BehaviorAnnotator(PlanAnnotator):
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, AnimalBehaviorTracking):
-            raise TaskError(f"{session.task.id} is no behavioural tracking")
-        self.task = session.task
         self._frames = self.task.world.frames
         self._truth = self.task.world.ends_xy.tolist()
         self._owners: tuple[int, ...] = ()

@@ -13,7 +13,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Flag, Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.animal_limb_tracking import AnimalLimbTracking, LimbState, Point, Pose
 
@@ -29,19 +28,10 @@ class _Faults(NamedTuple):
     complete: bool
 
 
-class LimbAnnotator(PlanAnnotator):
-    """The scripted annotator of limb tracking.
+class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
+    """The scripted annotator of limb tracking."""
 
-    Parameters
-    ----------
-    session : Session
-        Of an :class:`AnimalLimbTracking`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-    """
-
+    task_type = AnimalLimbTracking
     default_behaviour: ClassVar[Behaviour] = Behaviour(
         near_miss=0.045, far_miss=0.012, wrong_object=0.035, verify=0.03, overshoot=0.03,
         notice_late=0.15, jitter_px=0.7,
@@ -50,9 +40,6 @@ class LimbAnnotator(PlanAnnotator):
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, AnimalLimbTracking):
-            raise TaskError(f"{session.task.id} is no limb tracking")
-        self.task = session.task
         self.anatomy = self.task.anatomy
         self._truth = self.task.points_xy.tolist()
         self._faults: list[_Faults | None] = [None] * self.task.world.frames

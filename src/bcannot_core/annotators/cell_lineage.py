@@ -27,33 +27,16 @@ _TRIES = 12
 _NEXT, _PREVIOUS = "next_frame", "previous_frame"
 
 
-class CellLineageAnnotator(PlanAnnotator):
-    """The scripted annotator of cell lineage tracking.
+class CellLineageAnnotator(PlanAnnotator[CellLineage]):
+    """The scripted annotator of cell lineage tracking."""
 
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`CellLineage`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
-    """
-
+    task_type = CellLineage
     default_behaviour: ClassVar[Behaviour] = Behaviour(
         near_miss=0.025, far_miss=0.015, wrong_object=0.045, verify=0.05, overshoot=0.05
     )
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, CellLineage):
-            raise TaskError(f"{session.task.id} is no cell lineage tracking")
-        self.task = session.task
         self.world = self.task.world
         self._divisions = self.world.divisions
         self._order = {cell.index: i for i, cell in enumerate(self._divisions)}

@@ -14,7 +14,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import CORRECTION, OVERSHOOT, Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.colored_dot_tracking import (
     RADIUS_PX,
@@ -32,31 +31,14 @@ _NEXT, _PREVIOUS = "next_section", "previous_section"
 _MIP = Intent("toggle", "mip")
 
 
-class ColoredDotAnnotator(PlanAnnotator):
-    """The scripted annotator of colored dot tracking.
+class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
+    """The scripted annotator of colored dot tracking."""
 
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`ColoredDotTracking`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
-    """
-
+    task_type = ColoredDotTracking
     default_behaviour: ClassVar[Behaviour] = Behaviour(verify=0.17).with_mistakes(0.06)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, ColoredDotTracking):
-            raise TaskError(f"{session.task.id} is no colored dot tracking")
-        self.task = session.task
         self._dots = self.task.world.dots
         self._seen_sections: set[int] = set()
         self._heading = 1

@@ -7,7 +7,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.exploration_3d import Exploration3D, ObjectState
 from bcannot_core.tasks.worlds.exploration_3d import SHAPES
@@ -23,36 +22,21 @@ _OPPOSITE = {
 }
 
 
-class ExplorationAnnotator(PlanAnnotator):
+class ExplorationAnnotator(PlanAnnotator[Exploration3D]):
     """The scripted annotator of 3D exploration.
 
     It turns the object about one axis, then about the other (a flat object seen from its edge
     stays a line about one of them), and on as its strategy demands: 2 to 6 turns. Its mistakes are
     wrong classes, most often the one that the first view resembles; it takes them back, or chooses
     again.
-
-    Parameters
-    ----------
-    session : Session
-        Of an :class:`Exploration3D`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits; all rates of mistakes together are those of wrong classes.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
     """
 
+    task_type = Exploration3D
     kinds = (Mistake.WRONG_CLASS,)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, Exploration3D):
-            raise TaskError(f"{session.task.id} is no 3D exploration")
-        self.world = session.task.world
+        self.world = self.task.world
         self._turns = _LEAST + round(_SPREAD * self.strategy.explore)
         sideways = self.hand.choice(("turn_left", "turn_right"))
         upright = self.hand.choice(("turn_up", "turn_down"))

@@ -9,7 +9,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.multichannel_alignment import (
     CHANNELS,
@@ -30,29 +29,16 @@ _EDGE = 4
 XY = tuple[float, float]
 
 
-class AlignmentAnnotator(PlanAnnotator):
+class AlignmentAnnotator(PlanAnnotator[MultichannelAlignment]):
     """The scripted annotator of multi-channel alignment.
 
     It goes through salient points in reading order, and works in one of three ways: a point in A,
     its match in B; the same, but going on in the channel where it is, so as to switch less; or a
     few points in A, then their matches in B. Its mistakes are near and far misses, the match of
     another point, a point that is used already, and the wrong tab.
-
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`MultichannelAlignment`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
     """
 
+    task_type = MultichannelAlignment
     default_behaviour = Behaviour(near_miss=0.05, far_miss=0.02, wrong_object=0.05)
     kinds = (
         Mistake.NEAR_MISS,
@@ -63,9 +49,6 @@ class AlignmentAnnotator(PlanAnnotator):
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, MultichannelAlignment):
-            raise TaskError(f"{session.task.id} is no multi-channel alignment")
-        self.task = session.task
         self.warp = self.task.world.warp
         self._pairs = self.task.config.landmarks
         self._alternates = self.hand.chance(0.4)

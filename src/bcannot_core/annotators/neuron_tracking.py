@@ -12,7 +12,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Flag, Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.neuron_tracking import Group, NeuronTracking, TrackingState, item_id
 
@@ -25,24 +24,10 @@ _TRIES = 12
 _NEXT, _PREVIOUS = "next_frame", "previous_frame"
 
 
-class NeuronTrackingAnnotator(PlanAnnotator):
-    """The scripted annotator of neuron tracking.
+class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
+    """The scripted annotator of neuron tracking."""
 
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`NeuronTracking`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
-    """
-
+    task_type = NeuronTracking
     default_behaviour: ClassVar[Behaviour] = Behaviour(
         near_miss=0.025, far_miss=0.015, wrong_object=0.04, verify=0.05, overshoot=0.03
     )
@@ -55,9 +40,6 @@ class NeuronTrackingAnnotator(PlanAnnotator):
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, NeuronTracking):
-            raise TaskError(f"{session.task.id} is no neuron tracking")
-        self.task = session.task
         world = self.task.world
         self._groups, self._count = world.groups, world.neurons
         self._truth: list[list[tuple[float, float]]] = [

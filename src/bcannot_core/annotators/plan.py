@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import Enum
 from itertools import chain
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from bcannot_core.annotators.behaviour import STRATEGIES, Behaviour, Hand, Strat
 from bcannot_core.annotators.labels import Flag, Phase, pack_flags
 from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
+from bcannot_core.tasks.base import TaskBase
 
 _MOST_IN_A_ROW = 3
 
@@ -62,13 +63,16 @@ class Intent(NamedTuple):
     fallible: bool = False
 
 
-class PlanAnnotator(Annotator):
+TaskT = TypeVar("TaskT", bound=TaskBase)
+
+
+class PlanAnnotator(Annotator, Generic[TaskT]):
     """A scripted annotator that plans from the state.
 
     Parameters
     ----------
     session : Session
-        Where it works.
+        Where it works; its task is a ``task_type``.
     rng : numpy.random.Generator
         Where all its randomness comes from.
     behaviour : Behaviour
@@ -76,9 +80,18 @@ class PlanAnnotator(Annotator):
 
     Attributes
     ----------
+    task : TaskBase
+        The session's.
     strategy : Strategy
         How it works through this episode.
+
+    Raises
+    ------
+    TaskError
+        The session's task is another one.
     """
+
+    task_type: ClassVar[type[TaskBase]]
 
     strategies: ClassVar[Sequence[Strategy]] = tuple(STRATEGIES.values())
     kinds: ClassVar[tuple[Mistake, ...]] = (
@@ -89,6 +102,9 @@ class PlanAnnotator(Annotator):
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
+        if not isinstance(session.task, self.task_type):
+            raise TaskError(f"{session.task.id} is no {self.task_type.id}: choose its annotator")
+        self.task = cast("TaskT", session.task)
         self.strategy = _strategy(self.strategies, behaviour, self.hand)
         paced = replace(behaviour, pace=behaviour.pace * self.strategy.pace)
         self.hand = Hand(rng, paced)

@@ -12,7 +12,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.road_network import SPACING_PX, RoadNetwork, RoadState
 
@@ -26,31 +25,15 @@ Edge = tuple[int, int]
 Pixel = tuple[int, int]
 
 
-class RoadNetworkAnnotator(PlanAnnotator):
-    """The scripted annotator of road networks.
+class RoadNetworkAnnotator(PlanAnnotator[RoadNetwork]):
+    """The scripted annotator of road networks."""
 
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`RoadNetwork`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Its mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
-    """
-
+    task_type = RoadNetwork
     kinds = (Mistake.NEAR_MISS, Mistake.FAR_MISS, Mistake.WRONG_OBJECT, Mistake.WRONG_TAB)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, RoadNetwork):
-            raise TaskError(f"{session.task.id} is no road network")
-        graph = session.task.world.graph
+        graph = self.task.world.graph
         self._truth = graph.nodes
         self._wanted = frozenset(graph.edges)
         self._order = self._walk()

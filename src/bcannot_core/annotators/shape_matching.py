@@ -7,7 +7,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.shape_matching import FieldState, ShapeMatching
 
@@ -16,36 +15,20 @@ _BESIDE = 9
 _TRIES = 8
 
 
-class MatchingAnnotator(PlanAnnotator):
+class MatchingAnnotator(PlanAnnotator[ShapeMatching]):
     """The scripted annotator of shape matching.
 
     It goes through the field in reading order, or from each match to the nearest one. Its mistakes
     are objects of another shape near the one it meant, which it takes back (at once, or after the
     next match), and clicks beside an object, which do nothing.
-
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`ShapeMatching`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
     """
 
+    task_type = ShapeMatching
     default_behaviour = Behaviour(near_miss=0.02, far_miss=0.0, wrong_object=0.07)
     kinds = (Mistake.WRONG_OBJECT, Mistake.NEAR_MISS)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, ShapeMatching):
-            raise TaskError(f"{session.task.id} is no shape matching")
-        self.task = session.task
         self.items = self.task.world.items
         self._reads = self.hand.chance(0.5)
 

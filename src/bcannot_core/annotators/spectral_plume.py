@@ -13,7 +13,6 @@ import numpy as np
 from bcannot_core.annotators.behaviour import Behaviour
 from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
-from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.plume_views import plume_iou
 from bcannot_core.tasks.spectral_plume import (
@@ -37,36 +36,20 @@ _MOST_VERTICES = 14
 _TRIES = 12
 
 
-class SpectralPlumeAnnotator(PlanAnnotator):
-    """The scripted annotator of plumes.
+class SpectralPlumeAnnotator(PlanAnnotator[SpectralPlume]):
+    """The scripted annotator of plumes."""
 
-    Parameters
-    ----------
-    session : Session
-        Of a :class:`SpectralPlume`.
-    rng : numpy.random.Generator
-        Where all its randomness comes from.
-    behaviour : Behaviour
-        Its mistakes and habits.
-
-    Raises
-    ------
-    TaskError
-        The task is another one.
-    """
-
+    task_type = SpectralPlume
     kinds = (Mistake.NEAR_MISS, Mistake.FAR_MISS, Mistake.WRONG_OBJECT, Mistake.WRONG_TAB)
 
     def __init__(self, session: Session, rng: np.random.Generator, behaviour: Behaviour) -> None:
         super().__init__(session, rng, behaviour)
-        if not isinstance(session.task, SpectralPlume):
-            raise TaskError(f"{session.task.id} is no plume finding")
-        self._plumes = session.task.world.plumes
-        self._signature = session.task.signature
+        self._plumes = self.task.world.plumes
+        self._signature = self.task.signature
         self._main = self._signature[0]
         self._others = [
             cloud
-            for cloud in session.task.world.clouds
+            for cloud in self.task.world.clouds
             if not cloud.plume and cloud.depths[self._main] >= DARK
         ]
         self._vertices = 7 + self.hand.below(3)
