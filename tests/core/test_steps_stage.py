@@ -1,5 +1,7 @@
 """The second stage: rendered episodes, windows of them, and going on from a state."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +15,12 @@ from bcannot_core.policy.glance import GlanceNet, GlanceOutput
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import Policy
 from bcannot_core.training.recipe import OptimizerRecipe, StepsRecipe
-from bcannot_core.training.rendering import render, render_all, roll_out
+from bcannot_core.training.rendering import RenderedEpisode, render, render_all, roll_out
 from bcannot_core.training.steps_stage import StepsStage, _spread
 
 torch.set_num_threads(1)
+
+ARRAYS = ("coarse", "patch", "summary", "clicks", "rects", "near", "wanted")
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +169,25 @@ def test_windows_lie_in_their_episode_and_often_begin_with_it(episodes):
     rng = np.random.default_rng(0)
     windows = [stage._window(rng) for _ in range(200)]
     assert all(first >= 0 and first + n <= len(e) for e, first, n in windows)
-    assert all(n == min(6, len(e)) for e, _, n in windows)
+    assert all(4 < n <= 12 for _, _, n in windows), "two contexts at most, never blind throughout"
     assert 20 < sum(first == 0 for _, first, _ in windows) < 180
-    assert any(first + n == len(e) for e, first, n in windows), "Done is learnt too"
+
+
+def test_the_end_of_an_episode_comes_at_any_place_in_a_window(episodes):
+    stage = make_stage(episodes)
+    whole = replace_length(stage.episodes[0], 40)
+    stage.episodes = [whole]
+    rng = np.random.default_rng(0)
+    ends = Counter(n for _, first, n in map(stage._window, [rng] * 2000) if first + n == len(whole))
+    assert sorted(ends) == list(range(5, 13)), "Done is learnt wherever it stands"
+    assert max(ends.values()) < 2 * min(ends.values())
+
+
+def replace_length(episode, length):
+    """Repeat an episode's steps up to a length."""
+    many = np.resize(np.arange(len(episode)), length)
+    arrays = {name: getattr(episode, name)[many] for name in ARRAYS}
+    return RenderedEpisode(**arrays, actions=tuple(episode.actions[i] for i in many))
 
 
 def test_the_first_steps_of_a_window_inside_an_episode_do_not_count(episodes):
@@ -179,8 +199,8 @@ def test_the_first_steps_of_a_window_inside_an_episode_do_not_count(episodes):
         _, weights = stage._losses(logits, windows)
     wanted = episode.wanted.tolist()
     assert sum(wanted) > 0.5 * len(wanted)
-    assert (weights[0] > 0).tolist() == wanted[:6]
-    assert (weights[1] > 0).tolist() == [False] * 4 + wanted[7:9]
+    assert (weights[0] > 0).tolist() == wanted[:6] + [False] * 6
+    assert (weights[1] > 0).tolist() == [False] * 4 + wanted[7:9] + [False] * 6
 
 
 def test_short_episodes_are_filled_up_and_what_fills_does_not_count(episodes):
@@ -188,7 +208,7 @@ def test_short_episodes_are_filled_up_and_what_fills_does_not_count(episodes):
     episode = stage.episodes[0]
     windows = [(episode, len(episode) - 2, 2), (episode, 0, 6)]
     inputs = stage._inputs(windows)
-    assert inputs.coarse.shape[:2] == (2, 6)
+    assert inputs.coarse.shape[:2] == (2, 12)
     assert not inputs.coarse[0, 2:].any()
     width, height = episode.clicks[0] / (426, 436)
     assert inputs.clicks[1, 0].tolist() == pytest.approx([width, height])

@@ -19,6 +19,7 @@ from bcannot_core.training.recipe import StepsRecipe
 from bcannot_core.training.rendering import RenderedEpisode, render_all, roll_out
 
 _BLIND = 4
+_CONTEXTS = 2
 _RAREST = 8.0
 _ENDS = 0.25
 
@@ -97,18 +98,25 @@ class StepsStage:
             "gradient": round(norm, 4),
         }
 
+    @property
+    def _length(self) -> int:
+        """Steps of a window: most of them look back on a whole context, as in a long session."""
+        return _CONTEXTS * self.net.config.context
+
     def _window(self, rng: np.random.Generator) -> tuple[RenderedEpisode, int, int]:
-        """Return an episode, a window's first step and its length; often its start or end."""
-        length = self.net.config.context
+        """Return an episode, a window's first step and its length; often near its end.
+
+        The last step of an episode comes at any place in a window. If it always came at the end,
+        the policy would learn to press Done as soon as its context is full.
+        """
         episode = self.episodes[rng.integers(len(self.episodes))]
-        last = max(1, len(episode) - length + 1)
-        first = max(0, int(rng.integers(-length // 2, last)))
-        if rng.random() < _ENDS:
-            first = last - 1
+        length, seen = self._length, max(1, len(episode) - _BLIND)
+        lowest = seen - length if rng.random() < _ENDS else -length // 2
+        first = max(0, int(rng.integers(lowest, seen)))
         return episode, first, min(length, len(episode) - first)
 
     def _inputs(self, windows: Sequence[tuple[RenderedEpisode, int, int]]) -> StepInputs:
-        length = self.net.config.context
+        length = self._length
         size = np.array(self.net.config.frame_wh, dtype=np.float32)
 
         def stacked(name: str) -> Tensor:
