@@ -13,6 +13,35 @@ class UsageError(BcannotError, ValueError):
     """An argument has a wrong value or form (command line exit code 2)."""
 
 
+class OptionError(UsageError):
+    """An option of a task has a value that it cannot have.
+
+    Attributes
+    ----------
+    name : str
+        The option.
+    low, high : float or None
+        The least and the greatest value of a number; None where there is none.
+    choices : tuple
+        What there is to choose from; empty for a number.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        name: str = "",
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.low = low
+        self.high = high
+        self.choices = choices
+
+
 class ClickError(BcannotError, ValueError):
     """A click lies outside the frame."""
 

@@ -147,7 +147,7 @@ def test_the_same_seed_gives_the_same_pictures() -> None:
         ({"dots": 2, "spread": 2}, "spread is 2"),
         ({"noise": float("nan")}, "noise is nan"),
         ({"sections": 0}, "sections is 0"),
-        ({"curve": "circle"}, "curve 'circle' is unknown"),
+        ({"curve": "circle"}, "curve is 'circle'"),
         ({"variant": "blue"}, "variant 'blue'"),
         ({"folder": "/no/such/folder"}, "/no/such/folder is no folder"),
     ],

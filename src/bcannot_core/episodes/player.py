@@ -36,10 +36,13 @@ class Habits:
         Of its randomness.
     behaviour : Behaviour or str
         Its mistakes and habits.
+    mistakes : float, optional
+        Share of placements that go wrong, in place of the behaviour's own.
     """
 
     seed: int = 0
     behaviour: Behaviour | str = "default"
+    mistakes: float | None = None
 
 
 class View(NamedTuple):
@@ -202,6 +205,11 @@ class Player:
         return score
 
     # -------------------------------------------------------------------------------- act
+    def work_as(self, habits: Habits) -> None:
+        """Let the annotator go on with other habits from here."""
+        self._habits = habits
+        self._annotator = self._upcoming = None
+
     def click(self, click_xy: tuple[int, int], ms: int = 0) -> Outcome:
         """Click for the person, after the last click of the session.
 
@@ -243,7 +251,11 @@ class Player:
     def _think(self) -> ClickToken:
         if self._annotator is None:
             habits = self._habits
-            self._annotator = make_annotator(self.session, habits.seed, habits.behaviour)
+            behaviour = habits.behaviour
+            if habits.mistakes is not None:
+                usual = make_annotator(self.session, habits.seed, behaviour).behaviour
+                behaviour = usual.with_mistakes(habits.mistakes)
+            self._annotator = make_annotator(self.session, habits.seed, behaviour)
         x, y = self._annotator.act()
         annotator = self._annotator
         return ClickToken(x, y, "annotator", int(annotator.flags), annotator.ms, annotator.action)

@@ -2,14 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from bcannot_core.coords import CanvasView
-from bcannot_core.errors import TaskError, UsageError
+from bcannot_core.errors import OptionError, TaskError, UsageError
 from bcannot_core.screen import ButtonSpec, Content, Hit, Layout, Variant, build_layout, get_variant
 from bcannot_core.session import Action, Aim
 
@@ -39,16 +39,33 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
     Raises
     ------
-    UsageError
+    OptionError
         It is not; the message names it, its value and the range.
     """
     number = isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value)
     whole = isinstance(low, int) and isinstance(high, int)
     if isinstance(value, bool) or not number or (whole and value != int(value)):
         kind = "whole number" if whole else "number"
-        raise UsageError(f"{name} is {value!r}: give a {kind} from {low} to {high}")
+        message = f"{name} is {value!r}: give a {kind} from {low} to {high}"
+        raise OptionError(message, name, low=low, high=high)
     if not low <= value <= high:
-        raise UsageError(f"{name} is {value}: give a value from {low} to {high}")
+        message = f"{name} is {value}: give a value from {low} to {high}"
+        raise OptionError(message, name, low=low, high=high)
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """See that an option is one of its choices.
+
+    Raises
+    ------
+    OptionError
+        It is not; the message names it, its value and the choices.
+    """
+    known = tuple(choices)
+    if value not in known:
+        listed = ", ".join(str(choice) for choice in known)
+        message = f"{name} is {value!r}: choose one of {listed}"
+        raise OptionError(message, name, choices=known)
 
 
 class TaskBase(ABC):

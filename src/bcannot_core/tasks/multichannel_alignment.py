@@ -28,7 +28,7 @@ from bcannot_core.screen import (
     get_variant,
 )
 from bcannot_core.session import NONE, Action, Aim
-from bcannot_core.tasks.base import LayerData, check_range, make_config
+from bcannot_core.tasks.base import LayerData, check_choice, check_range, make_config
 from bcannot_core.tasks.edits import EditState, EditTask, edited
 from bcannot_core.tasks.worlds.alignment_warp import SIDE
 from bcannot_core.tasks.worlds.multichannel_alignment import (
@@ -83,9 +83,7 @@ class AlignmentConfig:
     variant: str = "original"
 
     def __post_init__(self) -> None:
-        known = ("mixed", *SOURCES, "folder")
-        if self.source not in known:
-            raise UsageError(f"source is {self.source!r}: choose one of {', '.join(known)}")
+        check_choice("source", self.source, ("mixed", *SOURCES, "folder"))
         if (self.source == "folder") != bool(self.folder):
             raise UsageError(
                 f"source is {self.source!r} and folder {self.folder!r}: "

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from bcannot_core.errors import UsageError
+from bcannot_core.errors import OptionError, UsageError
 from bcannot_core.screen import get_variant
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath
 from bcannot_core.tasks.section_picture import VolumeLike
@@ -31,12 +31,14 @@ class TracingConfig:
     variant: str = "original"
 
     def __post_init__(self) -> None:
-        if self.sections < 1:
-            raise UsageError(f"sections is {self.sections}: ask for at least 1")
+        if not self.sections >= 1:
+            raise OptionError(f"sections is {self.sections}: ask for at least 1", "sections", low=1)
         if not (math.isfinite(self.nm_per_px) and self.nm_per_px > 0):
-            raise UsageError(f"nm_per_px is {self.nm_per_px}: give a positive size in nm")
+            message = f"nm_per_px is {self.nm_per_px}: give a positive size in nm"
+            raise OptionError(message, "nm_per_px", low=0.0)
         if self.direction not in (-1, 1):
-            raise UsageError(f"direction is {self.direction}: give 1 or -1")
+            message = f"direction is {self.direction}: give 1 or -1"
+            raise OptionError(message, "direction", choices=(1, -1))
         get_variant(self.variant)
 
 

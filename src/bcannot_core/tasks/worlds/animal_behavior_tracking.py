@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
-from bcannot_core.tasks.base import check_range
+from bcannot_core.tasks.base import check_choice, check_range
 from bcannot_core.tasks.worlds.behavior_animals import GROUNDS, HABITS, KINDS, MAKERS
 from bcannot_core.tasks.worlds.behavior_motion import wander
 from bcannot_core.tasks.worlds.creatures import Layer, draw
@@ -51,8 +50,7 @@ class BehaviorConfig:
     variant: str = "original"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("any", *KINDS):
-            raise UsageError(f"kind is {self.kind!r}: choose any, {', '.join(KINDS)}")
+        check_choice("kind", self.kind, ("any", *KINDS))
         if self.animals != 0:
             check_range("animals", self.animals, 4, 8)
         check_range("frames", self.frames, 1, 60)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
-from bcannot_core.tasks.base import check_range
+from bcannot_core.tasks.base import check_choice, check_range
 from bcannot_core.tasks.worlds.creatures import draw
 from bcannot_core.tasks.worlds.habitats import HABITATS, Camera
 from bcannot_core.tasks.worlds.limb_anatomy import FRAMES, SPECIES, Animal
@@ -48,8 +47,7 @@ class LimbConfig:
     variant: str = "original"
 
     def __post_init__(self) -> None:
-        if self.species not in ("any", *SPECIES):
-            raise UsageError(f"species is {self.species!r}: choose any, {', '.join(SPECIES)}")
+        check_choice("species", self.species, ("any", *SPECIES))
         check_range("frames", self.frames, 0, 200)
         check_range("noise", self.noise, 0.0, 60.0)
         check_range("contrast", self.contrast, 0.1, 1.5)

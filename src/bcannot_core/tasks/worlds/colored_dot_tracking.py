@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
-from bcannot_core.tasks.base import check_range
+from bcannot_core.tasks.base import check_choice, check_range
 from bcannot_core.tasks.worlds.curves import CURVES, Strokes, deform, is_closed, resample
 from bcannot_core.tasks.worlds.dot_world import BANK, SIDE, Dot, DotWorld
 from bcannot_core.tasks.worlds.omniglot import find_characters, read_character
@@ -88,10 +88,7 @@ class ColoredDotConfig:
             check_range(name, getattr(self, name), low, high)
         if self.spread >= self.dots:
             raise UsageError(f"spread is {self.spread}: give less than the {self.dots} dots")
-        if self.curve != "any" and self.curve not in CURVES:
-            raise UsageError(
-                f"curve {self.curve!r} is unknown: choose 'any' or one of {', '.join(CURVES)}"
-            )
+        check_choice("curve", self.curve, ("any", *CURVES))
         get_variant(self.variant)
 
 

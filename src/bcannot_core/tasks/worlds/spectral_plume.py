@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant
-from bcannot_core.tasks.base import check_range
+from bcannot_core.tasks.base import check_choice, check_range
 from bcannot_core.tasks.worlds.land import noise, whole_noise
 from bcannot_core.tasks.worlds.outlines import Blob, draw_blob
 from bcannot_core.tasks.worlds.spectral_materials import (
@@ -77,11 +77,8 @@ class SpectralPlumeConfig:
                     f"least_{name} is {least}, most_{name} {most}: "
                     "the first must not exceed the second"
                 )
-        for name, known in (("gas", GASES), ("background", BACKGROUNDS)):
-            if getattr(self, name) not in ("any", *known):
-                raise UsageError(
-                    f"{name} is {getattr(self, name)!r}: choose 'any' or one of {', '.join(known)}"
-                )
+        check_choice("gas", self.gas, ("any", *GASES))
+        check_choice("background", self.background, ("any", *BACKGROUNDS))
         check_range("depth", self.depth, 0.2, 0.7)
         check_range("size", self.size, 4.0, 10.0)
         check_range("ragged", self.ragged, 0.0, 1.0)
