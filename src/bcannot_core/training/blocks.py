@@ -1,8 +1,6 @@
 """A stream of blocks: the same sequence for a seed, whatever number of workers makes it."""
 
 import multiprocessing
-import os
-import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,6 +9,7 @@ import numpy as np
 
 from bcannot_core.errors import DatasetError
 from bcannot_core.training.tissue import Augmentation, Block, Tissue, cut_block
+from bcannot_core.training.workers import end_with_parent
 
 _AHEAD = 2
 _TRIES = 20
@@ -22,15 +21,7 @@ _tissues: list[Tissue] = []
 def _share(tissues: list[Tissue]) -> None:
     """Keep the tissues in this worker process; sent once rather than with every block."""
     _tissues[:] = tissues
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Leave when the process that trains was killed: a pool's workers wait for ever else."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _in_worker(seed: int, index: int, augmentation: Augmentation) -> Block:

@@ -132,13 +132,28 @@ class TrainRecipe:
         UsageError
             A name is unknown, a value of the wrong type, or no run can be made from it.
         """
-        recipe: TrainRecipe = _build(cls(), values, "recipe")
+        recipe: TrainRecipe = build_recipe(cls(), values, "recipe")
         _check(recipe)
         return recipe
 
 
-def _build(default: Any, values: Mapping[str, Any], where: str) -> Any:
-    """Return a recipe with some values changed; those below it keep their defaults too."""
+def build_recipe(default: Any, values: Mapping[str, Any], where: str) -> Any:
+    """Return a recipe with some values changed; those below it keep their defaults too.
+
+    Parameters
+    ----------
+    default : dataclass
+        The recipe whose values are changed.
+    values : mapping
+        Plain values by name.
+    where : str
+        What messages call it.
+
+    Raises
+    ------
+    UsageError
+        A name is unknown, or a value is not of the type that it has by default.
+    """
     if not isinstance(values, Mapping):
         raise UsageError(f"{where} is {values!r}: give an object with named values")
     names = [f.name for f in fields(default)]
@@ -148,17 +163,27 @@ def _build(default: Any, values: Mapping[str, Any], where: str) -> Any:
         raise UsageError(f"{where} does not know {sorted(unknown)[0]!r}: choose from {known}")
     built: dict[str, Any] = {}
     for name, value in values.items():
-        build = _build if is_dataclass(getattr(default, name)) else _number_like
+        build = build_recipe if is_dataclass(getattr(default, name)) else _like
         built[name] = build(getattr(default, name), value, f"{where}.{name}")
     return replace(default, **built)
 
 
-def _number_like(default: Any, value: Any, where: str) -> Any:
-    """Return a number, or a tuple of numbers, of the type that it has by default."""
+def _like(default: Any, value: Any, where: str) -> Any:
+    """Return a value of the type that it has by default: plain, a tuple, or values by name."""
+    if isinstance(default, Mapping):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where} is {value!r}: give an object with named values")
+        return dict(value)
     if isinstance(default, tuple):
         if not isinstance(value, list | tuple) or not value:
-            raise UsageError(f"{where} is {value!r}: give a list of numbers")
-        return tuple(_number_like(default[0], member, where) for member in value)
+            what = "texts" if isinstance(default[0], str) else "numbers"
+            raise UsageError(f"{where} is {value!r}: give a list of {what}")
+        return tuple(_like(default[0], member, where) for member in value)
+    if isinstance(default, str | bool):
+        if type(value) is not type(default):
+            what = "a text" if isinstance(default, str) else "true or false"
+            raise UsageError(f"{where} is {value!r}: give {what}")
+        return value
     kind = type(default)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < _LARGEST or kind(value) != value:
@@ -196,8 +221,8 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.json"))}
 
 
-def load_recipe(name: str | Path) -> TrainRecipe:
-    """Read a recipe by preset name or from a JSON file.
+def read_recipe(name: str | Path) -> Mapping[str, Any]:
+    """Read the values of a recipe by preset name or from a JSON file.
 
     Raises
     ------
@@ -215,4 +240,17 @@ def load_recipe(name: str | Path) -> TrainRecipe:
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
-    return TrainRecipe.from_json(values)
+    if not isinstance(values, Mapping):
+        raise UsageError(f"recipe is {values!r}: give an object with named values")
+    return values
+
+
+def load_recipe(name: str | Path) -> TrainRecipe:
+    """Read a recipe of the tracing policy by preset name or from a JSON file.
+
+    Raises
+    ------
+    UsageError
+        There is no such recipe, or it is not readable.
+    """
+    return TrainRecipe.from_json(read_recipe(name))

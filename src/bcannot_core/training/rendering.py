@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bcannot_core.annotators import CORRECTION, MISTAKE, OVERSHOOT, VERIFY, make_annotator
+from bcannot_core.annotators import CORRECTION, make_annotator
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.worlds import build_task
@@ -21,9 +21,7 @@ from bcannot_core.policy.eye import Eye, Sight
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.screen import Screen
 from bcannot_core.session import Session
-
-_DETOURS = {"next_section": MISTAKE | OVERSHOOT, "previous_section": MISTAKE | VERIFY}
-
+from bcannot_core.training.imitation import imitated_in_tracing
 
 Point = tuple[int, int]
 Corners = tuple[int, ...]
@@ -77,7 +75,7 @@ def render(episode: Episode, net: PolicyNet, device: torch.device) -> RenderedEp
         point = (click.x, click.y)
         near = outcome.action == "place" and _within_glance(eye, point)
         eye.click(point)
-        wanted = not _DETOURS.get(outcome.action, MISTAKE) & click.flags
+        wanted = imitated_in_tracing(outcome.action, click.flags)
         steps.add(sight, point, point, outcome.action, near=near, wanted=wanted)
     return steps.finish()
 

@@ -1,0 +1,1 @@
+"""Training of frames policies: windows of sessions of any task, in and out of the same screen."""
