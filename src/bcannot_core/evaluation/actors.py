@@ -1,0 +1,141 @@
+"""Who acts in an evaluation: several sessions at once, each in a row of its own.
+
+A policy that handles many sessions in one batch implements :class:`Actors` itself; any other one
+is wrapped by :class:`OneByOne`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bcannot_core.session import Session
+
+Frame = NDArray[np.uint8]
+Click = tuple[int, int]
+
+
+class Actors(ABC):
+    """Acts in up to ``rows`` sessions in lockstep.
+
+    Attributes
+    ----------
+    rows : int
+        How many sessions at once.
+    name : str
+        What it is called in results.
+    """
+
+    rows: int = 1
+    name: str = "unnamed"
+
+    @abstractmethod
+    def begin(self, row: int, session: Session) -> None:
+        """Forget the session of a row: its next frame begins this one.
+
+        Policies that see pixels alone leave the session be.
+        """
+
+    @abstractmethod
+    def act(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Choose a click (x, y) for the frame of every living row, and take it as made.
+
+        Parameters
+        ----------
+        frames : sequence of uint8 (h, w, 3)
+            One for each row; of rows that are not alive anything.
+        alive : sequence of bool
+            Which rows take part.
+
+        Returns
+        -------
+        list of (x, y)
+            One for each row; of rows that are not alive anything.
+        """
+
+    @abstractmethod
+    def propose(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Choose clicks as :meth:`act`, without taking them as made; :meth:`observe` follows."""
+
+    @abstractmethod
+    def observe(
+        self, frames: Sequence[Frame], clicks: Sequence[Click], alive: Sequence[bool]
+    ) -> None:
+        """Take in what somebody else clicked in the living rows."""
+
+
+@runtime_checkable
+class Single(Protocol):
+    """A policy in one session."""
+
+    def reset(self) -> None:
+        """Forget the session."""
+        ...
+
+    def act(self, frame: Frame) -> Click:
+        """Return the click for a frame."""
+        ...
+
+    def observe(self, frame: Frame, click: Click) -> None:
+        """Take in somebody else's click."""
+        ...
+
+
+class OneByOne(Actors):
+    """Policies that each act in one session.
+
+    Parameters
+    ----------
+    policies : sequence
+        One for each row, with ``reset``, ``act``, ``observe`` and for teacher-forced evaluation
+        ``propose``. One that has ``watch`` is given the session that begins.
+    name : str
+        What they are called; by default the name of the first.
+    """
+
+    def __init__(self, policies: Sequence[Any], name: str = "") -> None:
+        self.policies = list(policies)
+        self.rows = len(self.policies)
+        self.name = name or str(getattr(self.policies[0], "name", "unnamed"))
+
+    def begin(self, row: int, session: Session) -> None:
+        """Reset the policy of a row."""
+        policy = self.policies[row]
+        policy.reset()
+        watch = getattr(policy, "watch", None)
+        if watch is not None:
+            watch(session)
+
+    def act(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Let the policies of the living rows act, one after the other."""
+        return [
+            _click(policy.act(frame)) if lives else (0, 0)
+            for policy, frame, lives in zip(self.policies, frames, alive, strict=True)
+        ]
+
+    def propose(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Ask the policies of the living rows, one after the other."""
+        return [
+            _click(policy.propose(frame).click_xy) if lives else (0, 0)
+            for policy, frame, lives in zip(self.policies, frames, alive, strict=True)
+        ]
+
+    def observe(
+        self, frames: Sequence[Frame], clicks: Sequence[Click], alive: Sequence[bool]
+    ) -> None:
+        """Show clicks to the policies of the living rows."""
+        for policy, frame, click, lives in zip(self.policies, frames, clicks, alive, strict=True):
+            if lives:
+                policy.observe(frame, click)
+
+
+def as_actors(policy: Any) -> Actors:
+    """Return a policy as actors: itself where it is some, else in one row."""
+    return policy if isinstance(policy, Actors) else OneByOne([policy])
+
+
+def _click(xy: Sequence[int]) -> Click:
+    x, y = xy
+    return int(x), int(y)

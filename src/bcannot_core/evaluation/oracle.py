@@ -1,0 +1,75 @@
+"""The flawless annotator as a judge: what is right next, and whether something needs mending."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from bcannot_core.annotators import BEHAVIOURS, Flag, Phase, make_annotator
+from bcannot_core.errors import TaskError
+from bcannot_core.session import Session
+
+
+class Wanted(NamedTuple):
+    """What the flawless annotator would do in a state.
+
+    Attributes
+    ----------
+    action : str
+        Named as in ``info["action"]``.
+    target : str or tuple of int or None
+        Button id or canvas pixel (x, y); None for the button of the action's name.
+    mends : bool
+        Whether it takes back or mends something wrong.
+    fallible : bool
+        Whether it is a decision in which a mistake can be made.
+    """
+
+    action: str
+    target: str | tuple[int, int] | None
+    mends: bool
+    fallible: bool
+
+
+class Oracle:
+    """The flawless annotator of a session, without jitter; it never clicks.
+
+    Parameters
+    ----------
+    session : Session
+        Whose states are judged.
+
+    Raises
+    ------
+    TaskError
+        The task has no annotator that plans from states, or its world no ground truth.
+    """
+
+    def __init__(self, session: Session) -> None:
+        behaviour = replace(BEHAVIOURS["flawless"], jitter_px=0.0)
+        self.annotator: Any = make_annotator(session, 0, behaviour)
+        if not hasattr(self.annotator, "plan"):
+            raise TaskError(f"the annotator of {session.task.id!r} does not plan from states")
+        self.session = session
+
+    def wanted(self, state: Any = None) -> Wanted:
+        """Return what is right next in a state that has not ended; by default the present one."""
+        intent = self.annotator.plan(self.session.state if state is None else state)
+        phase = getattr(intent, "phase", None)
+        if phase is None:  # of tracing: the events alone, and where in the volume
+            return Wanted(intent.action, None, bool(intent.flags & Flag.CORRECTION), False)
+        return Wanted(intent.action, intent.target, phase is Phase.CORRECT, intent.fallible)
+
+    def mends(self, state: Any = None) -> bool:
+        """Whether something is wrong in a state, so that the next click would mend it."""
+        shown = self.session.state if state is None else state
+        return not self.session.task.terminated(shown) and self.wanted(shown).mends
+
+
+def oracle_of(session: Session) -> Oracle | None:
+    """Return the judge of a session, None where the task has none."""
+    from bcannot_core.evaluation.plume_oracle import PlumeOracle
+
+    kind = PlumeOracle if session.task.id == "spectral_plume" else Oracle
+    try:
+        return kind(session)
+    except TaskError:
+        return None
