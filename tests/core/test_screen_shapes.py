@@ -13,6 +13,7 @@ from bcannot_core.screen import (
     Disc,
     Line,
     Marker,
+    Rect,
     Screen,
     Text,
     build_layout,
@@ -27,9 +28,9 @@ FLIPPED = COLOURED[::-1]
 
 
 def painted(*shapes, picture=GREY):
-    painter = Painter((80, 64))
-    painter.paint(picture, shapes)
-    return painter.result
+    frame = np.zeros((64, 80, 3), np.uint8)
+    Painter(frame, Rect(0, 0, 80, 64)).paint(picture, shapes)
+    return frame
 
 
 def pixels_of(*shapes):
@@ -113,13 +114,27 @@ def test_later_shapes_lie_above_earlier_ones():
     assert drawn[20, 32].tolist() == [255, 0, 0]
 
 
-def test_painting_the_same_again_changes_nothing():
-    painter = Painter((80, 64))
-    shapes = (Disc(30, 20, 5, RED),)
-    assert painter.paint(GREY, shapes)
-    assert not painter.paint(GREY, (Disc(30, 20, 5, RED),))
-    assert painter.paint(GREY, ())
-    assert (painter.result == 90).all()
+def test_only_what_changed_is_painted():
+    frame = np.zeros((64, 80, 3), np.uint8)
+    painter = Painter(frame, Rect(0, 0, 80, 64))
+    painter.paint(GREY, (Disc(30, 20, 5, RED), Text(50, 20, "A", GREEN)))
+    frame[:] = 7
+    painter.paint(GREY, (Disc(30, 20, 5, RED), Text(50, 20, "A", GREEN)))
+    assert (frame == 7).all()
+    painter.paint(GREY, (Text(50, 20, "A", GREEN), Disc(10, 20, 2, RED)))
+    gone, drawn = (painted(disc) != 90 for disc in (Disc(30, 20, 5, RED), Disc(10, 20, 2, RED)))
+    assert (frame[gone.any(-1)] == 90).all()
+    assert (frame[drawn.any(-1)] == RED).all()
+    assert (frame[~(gone | drawn).any(-1)] == 7).all()
+
+
+def test_a_shape_gives_way_to_one_of_another_kind_with_equal_fields():
+    frame = np.zeros((64, 80, 3), np.uint8)
+    painter = Painter(frame, Rect(0, 0, 80, 64))
+    painter.paint(GREY, (Disc(30, 20, 5, RED),))
+    painter.paint(GREY, (Cross(30, 20, 5, RED),))
+    assert (frame == painted(Cross(30, 20, 5, RED))).all()
+    assert (frame != painted(Disc(30, 20, 5, RED))).any()
 
 
 def test_grey_pictures_that_come_again_are_copied_once():
@@ -176,11 +191,12 @@ def histories(draw):
 @settings(deadline=None, max_examples=150)
 @given(histories())
 def test_painting_what_changed_equals_painting_afresh(history):
-    painter = Painter((80, 64))
+    frame = np.zeros((64, 80, 3), np.uint8)
+    painter = Painter(frame, Rect(0, 0, 80, 64))
     pictures = [GREY, COLOURED, FLIPPED]
     for picture, some in history:
         painter.paint(pictures[picture], some)
-        assert (painter.result == painted(*some, picture=pictures[picture])).all()
+        assert (frame == painted(*some, picture=pictures[picture])).all()
 
 
 PICTURES = [np.full((256, 256), 90, np.uint8), np.full((256, 256, 3), 40, np.uint8)]

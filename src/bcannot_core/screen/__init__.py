@@ -2,8 +2,8 @@
 
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout, build_layout
-from bcannot_core.screen.screen import Content, Hit, Marker, Screen
-from bcannot_core.screen.shapes import Box, Cross, Disc, Line, Shape, Text
+from bcannot_core.screen.screen import Content, Hit, Screen
+from bcannot_core.screen.shapes import Box, Cross, Disc, Line, Marker, Shape, Text
 from bcannot_core.screen.specs import ButtonSpec
 from bcannot_core.screen.themes import (
     THEMES,

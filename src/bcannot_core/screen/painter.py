@@ -6,11 +6,11 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.screen.shapes import FULL, Ink, Shape, ink_of
+from bcannot_core.screen.geometry import Rect
+from bcannot_core.screen.shapes import FULL, PIXEL, Ink, Marker, Shape, ink_of
 
 Picture = NDArray[np.uint8]
-Bounds = tuple[int, int, int, int]
-"""Left, top, right and bottom of some pixels, all included."""
+Mark = Shape | Marker
 
 
 def paste(canvas: Picture, picture: Picture) -> None:
@@ -53,119 +53,125 @@ class ColourCopies:
 
 
 class Painter:
-    """A picture with shapes on it.
+    """Draws a picture with shapes on it into a part of a frame.
 
     Parameters
     ----------
-    size_wh : tuple of int
-        Of the canvas.
-
-    Attributes
-    ----------
-    result : uint8 (h, w, 3)
-        What :meth:`paint` has drawn last.
+    frame : uint8 (h, w, 3)
+        The whole frame, contiguous.
+    canvas : Rect
+        The part that is drawn on; nothing beyond it is changed.
     """
 
-    def __init__(self, size_wh: tuple[int, int]) -> None:
-        width, height = size_wh
-        self.result = np.zeros((height, width, 3), dtype=np.uint8)
-        self._size_wh = size_wh
-        self._pixels = self.result.reshape(-1, 3)
-        self._touched = np.zeros(width * height, dtype=np.bool_)
+    def __init__(self, frame: Picture, canvas: Rect) -> None:
+        self._canvas = frame[canvas.slices]
+        self._frame = frame.reshape(-1).view(PIXEL)
+        rows, columns = np.ogrid[canvas.slices]
+        self._at = (rows * frame.shape[1] + columns).reshape(-1)  # canvas pixels in the frame
+        self._touched = np.zeros(canvas.w * canvas.h, dtype=np.bool_)
+        self._size_wh = (canvas.w, canvas.h)
+        self._copies = ColourCopies()
         self._picture: Picture | None = None
-        self._shapes: tuple[Shape, ...] = ()
+        self._source = self._canvas
+        self._marks: tuple[Mark, ...] = ()
         self._inks: list[Ink] = []
-        self._runs: list[Ink] | None = None
 
-    def paint(self, picture: Picture, shapes: tuple[Shape, ...]) -> Bounds | None:
-        """Bring the result up to date; return the bounds of what changed, None for nothing."""
-        changed: Bounds | None = None
+    def paint(self, picture: Picture, marks: tuple[Mark, ...]) -> None:
+        """Bring the canvas up to date.
+
+        Parameters
+        ----------
+        picture : uint8 (h, w) or (h, w, 3)
+            Compared by identity.
+        marks : tuple of Shape or Marker
+            What is drawn on it, in this order.
+        """
         if picture is not self._picture:
-            paste(self.result, picture)
-            if self._runs is None or shapes != self._shapes:
-                self._inks = self._inks_of(shapes)
-                self._runs = _joined(self._inks)
-            self._draw(self._runs)
-            changed = (0, 0, self._size_wh[0] - 1, self._size_wh[1] - 1)
-        elif shapes != self._shapes:
-            changed = self._replace(picture, shapes)
-            self._runs = None
-        self._picture, self._shapes = picture, shapes
-        return changed
+            self._source = np.ascontiguousarray(self._copies.of(picture))
+            paste(self._canvas, self._source)
+            self._inks = self._inks_of(marks)
+            self._draw(self._inks)
+        elif marks is not self._marks:
+            self._replace(marks)
+        self._picture, self._marks = picture, marks
 
-    def _inks_of(self, shapes: Iterable[Shape]) -> list[Ink]:
-        return list(map(ink_of, shapes, repeat(self._size_wh)))
+    def _inks_of(self, marks: Iterable[Mark]) -> list[Ink]:
+        return list(map(ink_of, marks, repeat(self._size_wh)))
 
     def _draw(self, inks: Iterable[Ink]) -> None:
-        pixels = self._pixels
+        frame, at = self._frame, self._at
         for ink in inks:
+            pixels = at[ink.pixels]
             if ink.keep is None:
-                pixels[ink.pixels] = ink.add
+                frame[pixels] = ink.add
             else:
-                pixels[ink.pixels] = (pixels[ink.pixels] * ink.keep + ink.add) // FULL
+                below = frame[pixels].view(np.uint8).reshape(-1, 3)
+                mixed = (below * ink.keep + ink.add) // FULL
+                frame[pixels] = mixed.astype(np.uint8).view(PIXEL)[:, 0]
 
-    def _replace(self, picture: Picture, shapes: tuple[Shape, ...]) -> Bounds | None:
-        """Take away the shapes that are gone and draw the new ones, in their order."""
-        first, last = _common(self._shapes, shapes)
+    def _replace(self, marks: tuple[Mark, ...]) -> None:
+        """Take away the marks that are gone and draw the new ones, in their order."""
+        first, last = _common(self._marks, marks)
         kept = len(self._inks) - last
-        added = self._inks_of(shapes[first : len(shapes) - last])
         removed = self._inks[first:kept]
+        added = self._inks_of(marks[first : len(marks) - last])
         self._inks = [*self._inks[:first], *added, *self._inks[kept:]]
-        changed = [ink for ink in (*removed, *added) if len(ink.pixels)]
-        if not changed:
-            return None
-        bounds = _bounds_of(changed)
         if not removed and not last:
             self._draw(added)
-            return bounds
+            return
+        changed = _changed(removed, added)
+        if not changed:
+            return
         dirty = np.concatenate([ink.pixels for ink in changed])
-        flat = picture.reshape(len(self._pixels), -1)
-        self._pixels[dirty] = flat[dirty]
+        self._restore(dirty)
         self._touched[dirty] = True
-        left, top, right, bottom = bounds
+        left, top, right, bottom = _bounds_of(changed)
         for ink in self._inks:
             x0, y0, x1, y1 = ink.box
             if x0 <= right and x1 >= left and y0 <= bottom and y1 >= top:
                 self._draw((self._cut(ink),))
         self._touched[dirty] = False
-        return bounds
+
+    def _restore(self, dirty: NDArray[np.intp]) -> None:
+        """Show the picture alone in some pixels of the canvas."""
+        flat = self._source.reshape(-1)
+        coloured = self._source.ndim == 3
+        clean = flat.view(PIXEL)[dirty] if coloured else flat[dirty].repeat(3).view(PIXEL)
+        self._frame[self._at[dirty]] = clean
 
     def _cut(self, ink: Ink) -> Ink:
+        """Return what an ink has within the pixels that are touched."""
         on = self._touched[ink.pixels]
         keep = None if ink.keep is None else ink.keep[on]
         return Ink(ink.pixels[on], keep, ink.add[on], ink.box)
 
 
-def _bounds_of(inks: Sequence[Ink]) -> Bounds:
+def _changed(removed: Sequence[Ink], added: Sequence[Ink]) -> list[Ink]:
+    """Return the inks of only one of two lists; of both where the order of the others differs."""
+    common = {id(ink) for ink in removed} & {id(ink) for ink in added}
+    before, after = ([ink for ink in inks if id(ink) in common] for inks in (removed, added))
+    if list(map(id, before)) != list(map(id, after)):
+        return [*removed, *added]
+    return [ink for ink in (*removed, *added) if id(ink) not in common]
+
+
+def _bounds_of(inks: Sequence[Ink]) -> tuple[int, int, int, int]:
     left, top, right, bottom = zip(*(ink.box for ink in inks), strict=True)
     return min(left), min(top), max(right), max(bottom)
 
 
-def _common(one: Sequence[Shape], other: Sequence[Shape]) -> tuple[int, int]:
-    """Return how many shapes two lists share at the beginning, and of the rest at the end."""
+def _common(one: Sequence[Mark], other: Sequence[Mark]) -> tuple[int, int]:
+    """Return how many marks two lists share at the beginning, and of the rest at the end."""
     least = min(len(one), len(other))
     first = 0
-    while first < least and one[first] == other[first]:
+    while first < least and _same(one[first], other[first]):
         first += 1
     last = 0
-    while last < least - first and one[-1 - last] == other[-1 - last]:
+    while last < least - first and _same(one[-1 - last], other[-1 - last]):
         last += 1
     return first, last
 
 
-def _joined(inks: Sequence[Ink]) -> list[Ink]:
-    """Join neighbours that hide what lies below them: of equal pixels the last one counts."""
-    runs: list[Ink] = []
-    opaque: list[Ink] = []
-    for ink in (*inks, None):
-        if ink is not None and ink.keep is None:
-            opaque.append(ink)
-            continue
-        if opaque:
-            pixels = np.concatenate([part.pixels for part in opaque])
-            add = np.concatenate([part.add for part in opaque])
-            runs.append(Ink(pixels, None, add, opaque[0].box))
-            opaque = []
-        if ink is not None:
-            runs.append(ink)
-    return runs
+def _same(one: Mark, other: Mark) -> bool:
+    """Whether two marks look the same; tuples of different kinds may be equal."""
+    return one is other or (one == other and type(one) is type(other))

@@ -1,6 +1,5 @@
 """The screen: draws a frame, and says what lies under a click."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -11,13 +10,10 @@ from numpy.typing import NDArray
 from bcannot_core.errors import ClickError, UsageError
 from bcannot_core.screen.geometry import Rect
 from bcannot_core.screen.layout import Layout
-from bcannot_core.screen.painter import ColourCopies, Painter, paste
-from bcannot_core.screen.shapes import FULL as _FULL
-from bcannot_core.screen.shapes import Shape
-from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet, ring_offsets, ring_pixels
-from bcannot_core.screen.themes import Colour, Theme
-
-_NOTHING: frozenset[str] = frozenset()
+from bcannot_core.screen.painter import Painter, paste
+from bcannot_core.screen.shapes import Marker, Shape
+from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet
+from bcannot_core.screen.themes import Theme
 
 
 class Hit(NamedTuple):
@@ -36,19 +32,6 @@ class Hit(NamedTuple):
     kind: Literal["button", "canvas", "none"]
     target: str = ""
     canvas_xy: tuple[int, int] | None = None
-
-
-class Marker(NamedTuple):
-    """A hollow ring, one pixel wide, centred on a canvas pixel; what lies beyond is cut off.
-
-    ``alpha`` is kept to 256ths, so that blending is exact.
-    """
-
-    x: int
-    y: int
-    radius: int
-    colour: Colour
-    alpha: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +91,11 @@ class Screen:
         self._sheet = get_sheet(layout, theme)
         self.theme = self._sheet.theme
         self._frame = self._sheet.background.copy()
-        self._canvas = self._frame[layout.canvas.slices]
-        self._pixels = self._frame.reshape(-1, 3)
         self._view = self._frame.view()
         self._view.flags.writeable = False
+        self._painter = Painter(self._frame, layout.canvas)
         self._drawn: Content | None = None
-        self._looks: dict[str, ButtonLook] = dict.fromkeys(layout.buttons, "normal")
-        self._ticked = _NOTHING
         self._filled = 0
-        self._painter: Painter | None = None
-        self._copies = ColourCopies()
-        self._picture = self._canvas
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -152,71 +129,21 @@ class Screen:
         uint8 (h, w, 3)
             A read-only view of the screen's own frame; it changes with the next call.
         """
-        before = self._drawn
-        if content.canvas.shape[:2] != self._canvas.shape[:2]:
+        before, canvas = self._drawn, self.layout.canvas
+        if content.canvas.shape[:2] != (canvas.h, canvas.w):
             raise UsageError(
                 f"the picture has {content.canvas.shape[:2]} pixels, "
-                f"the canvas {self._canvas.shape[:2]}"
+                f"the canvas {(canvas.h, canvas.w)}"
             )
-        self._draw_canvas(content, before)
+        self._painter.paint(content.canvas, (*content.shapes, *content.markers))
         old_status = before.status if before else ()
         if content.status != old_status:
             self._draw_status(content.status, old_status)
         self._draw_progress(content.progress)
-        self._draw_buttons(content.disabled, content.pressed, content.ticked)
+        self._draw_buttons(content, before)
         self._draw_panel(content, before)
         self._drawn = content
         return self._view
-
-    def _draw_canvas(self, content: Content, before: Content | None) -> None:
-        afresh = before is None or content.canvas is not before.canvas
-        if afresh:
-            self._picture = self._copies.of(content.canvas)
-        source = self._picture
-        bounds = None
-        if content.shapes or (before is not None and before.shapes):
-            if self._painter is None:
-                self._painter = Painter((self.layout.canvas.w, self.layout.canvas.h))
-                afresh = True
-            bounds = self._painter.paint(source, content.shapes)
-            source = self._painter.result
-        if before is None or afresh:
-            paste(self._canvas, source)
-        elif bounds is not None or content.markers != before.markers:
-            if bounds is not None:
-                left, top, right, bottom = bounds
-                part = np.s_[top : bottom + 1, left : right + 1]
-                self._canvas[part] = source[part]
-            for marker in before.markers:
-                self._restore(source, marker)
-        else:
-            return
-        self._draw_markers(content.markers)
-
-    def _restore(self, picture: NDArray[np.uint8], marker: Marker) -> None:
-        height, width = self._canvas.shape[:2]
-        rows = slice(max(0, marker.y - marker.radius), min(height, marker.y + marker.radius + 1))
-        columns = slice(max(0, marker.x - marker.radius), min(width, marker.x + marker.radius + 1))
-        if rows.start < rows.stop and columns.start < columns.stop:
-            patch = picture[rows, columns]
-            self._canvas[rows, columns] = patch if patch.ndim == 3 else patch[..., None]
-
-    def _draw_markers(self, markers: Iterable[Marker]) -> None:
-        rect, frame_w = self.layout.canvas, self.layout.size_wh[0]
-        for marker in markers:
-            reach = marker.radius
-            x, y = rect.x + marker.x, rect.y + marker.y
-            if rect.covers(Rect(x - reach, y - reach, 2 * reach + 1, 2 * reach + 1)):
-                pixels = ring_pixels(reach, frame_w) + (y * frame_w + x)
-            else:
-                pixels = _clipped(marker, rect, frame_w) + (y * frame_w + x)
-            alpha = int(marker.alpha * _FULL + 0.5)
-            if alpha >= _FULL:
-                self._pixels[pixels] = marker.colour
-            else:
-                below = self._pixels[pixels].astype(np.int32)
-                over = _share(marker.colour, alpha)
-                self._pixels[pixels] = (below * (_FULL - alpha) + over) // _FULL
 
     def _draw_status(self, parts: tuple[str, ...], before: tuple[str, ...]) -> None:
         rect = self.layout.status
@@ -236,18 +163,15 @@ class Screen:
             bar[:, filled:] = self._sheet.bar_empty[:, filled:]
             self._filled = filled
 
-    def _draw_buttons(
-        self, disabled: frozenset[str], pressed: frozenset[str], ticked: frozenset[str]
-    ) -> None:
-        ticks = self._ticked ^ ticked
-        for name, rect in self.layout.buttons.items():
-            look: ButtonLook = (
-                "disabled" if name in disabled else "pressed" if name in pressed else "normal"
-            )
-            if look != self._looks[name] or name in ticks:
-                self._frame[rect.slices] = self._sheet.button(name, look, name in ticked)
-                self._looks[name] = look
-        self._ticked = ticked
+    def _draw_buttons(self, content: Content, before: Content | None) -> None:
+        rects, disabled, pressed = self.layout.buttons, content.disabled, content.pressed
+        for name in _changed_buttons(content, before):
+            if name in rects:
+                look: ButtonLook = (
+                    "disabled" if name in disabled else "pressed" if name in pressed else "normal"
+                )
+                sprite = self._sheet.button(name, look, name in content.ticked)
+                self._frame[rects[name].slices] = sprite
 
     def _draw_panel(self, content: Content, before: Content | None) -> None:
         layout, frame = self.layout, self._frame
@@ -280,15 +204,12 @@ def _slots(rect: Rect, count: int) -> tuple[Rect, ...]:
     return tuple(slots)
 
 
-@lru_cache(maxsize=64)
-def _share(colour: Colour, alpha: int) -> NDArray[np.int32]:
-    """Return a colour's share of a blend in 256ths, with the half that rounds."""
-    return np.array(colour, dtype=np.int32) * alpha + _FULL // 2
-
-
-def _clipped(marker: Marker, canvas: Rect, frame_w: int) -> NDArray[np.intp]:
-    """Return the pixels of a marker that lie on the canvas, relative to its centre."""
-    dy, dx = ring_offsets(marker.radius)
-    ys, xs = dy + marker.y, dx + marker.x
-    on = (ys >= 0) & (ys < canvas.h) & (xs >= 0) & (xs < canvas.w)
-    return dy[on] * frame_w + dx[on]
+def _changed_buttons(content: Content, before: Content | None) -> frozenset[str]:
+    """Return the buttons whose looks differ from the content before; at first all are at rest."""
+    if before is None:
+        return content.disabled | content.pressed | content.ticked
+    return (
+        (content.disabled ^ before.disabled)
+        | (content.pressed ^ before.pressed)
+        | (content.ticked ^ before.ticked)
+    )

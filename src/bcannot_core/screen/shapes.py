@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.screen.font import text_mask
+from bcannot_core.screen.sprites import ring_offsets
 from bcannot_core.screen.themes import Colour
 
 FULL = 256
+PIXEL = np.dtype("V3")
+"""A pixel as one item: lists of pixels are indexed several times faster so than as (n, 3)."""
 _TEXT_SIZE = 14
 _RIM: Colour = (0, 0, 0)
 _RIM_ALPHA = 190
@@ -72,7 +75,24 @@ class Text(NamedTuple):
     colour: Colour
 
 
+class Marker(NamedTuple):
+    """A hollow ring, one pixel wide, centred on a canvas pixel.
+
+    ``alpha`` is kept to 256ths here and in all shapes, so that blending is exact.
+    """
+
+    x: int
+    y: int
+    radius: int
+    colour: Colour
+    alpha: float = 1.0
+
+
 Shape = Disc | Line | Cross | Box | Text
+
+Offsets = tuple[NDArray[np.intp], NDArray[np.intp]]
+Bounds = tuple[int, int, int, int]
+"""Left, top, right and bottom of some pixels, all included."""
 
 
 class Ink(NamedTuple):
@@ -82,128 +102,157 @@ class Ink(NamedTuple):
     ----------
     pixels : intp (n,)
         Indices into the canvas's flat list of pixels, each at most once.
-    keep : int32 (n, 1) or None
+    keep : uint16 (n, 3) or None
         What remains of the picture, in 256ths; None for nothing.
-    add : int32 (n, 3) or uint8 (n, 3)
+    add : uint16 (n, 3) or PIXEL (n,)
         What is added to it, in 256ths with the half that rounds; the colour where nothing remains.
     box : tuple of int
         Left, top, right and bottom of the shape, all included.
     """
 
     pixels: NDArray[np.intp]
-    keep: NDArray[np.int32] | None
-    add: NDArray[np.int32] | NDArray[np.uint8]
-    box: tuple[int, int, int, int]
+    keep: NDArray[np.uint16] | None
+    add: NDArray[np.uint16] | NDArray[np.void]
+    box: Bounds
 
 
-@lru_cache(maxsize=4096)
-def ink_of(shape: Shape, size_wh: tuple[int, int]) -> Ink:
+class _Stamp(NamedTuple):
+    """A shape about the origin: the offsets of its pixels, and the rest as in :class:`Ink`."""
+
+    dx: NDArray[np.intp]
+    dy: NDArray[np.intp]
+    keep: NDArray[np.uint16] | None
+    add: NDArray[np.uint16] | NDArray[np.void]
+    box: Bounds
+
+
+@lru_cache(maxsize=8192, typed=True)
+def ink_of(shape: Shape | Marker, size_wh: tuple[int, int]) -> Ink:
     """Return a shape's pixels on a canvas; what lies beyond it is cut off."""
-    if isinstance(shape, Text):
-        return _text_ink(shape, size_wh)
-    if isinstance(shape, Disc):
-        dx, dy = _disc(shape.radius)
-        xs, ys = dx + shape.x, dy + shape.y
-    elif isinstance(shape, Line):
-        xs, ys = _line(shape)
-    elif isinstance(shape, Cross):
-        arm = np.arange(-shape.radius, shape.radius + 1)
-        other = arm[arm != 0]
-        xs = np.concatenate((arm, np.zeros_like(other))) + shape.x
-        ys = np.concatenate((np.zeros_like(arm), other)) + shape.y
-    else:
-        xs, ys = _outline(shape)
-    pixels, _, box = _clip(xs, ys, size_wh)
-    return _flat_ink(pixels, shape.colour, int(shape.alpha * FULL + 0.5), box)
+    match shape:
+        case Line(x, y, x1, y1, colour, alpha, width):
+            stamp = _line_stamp(x1 - x, y1 - y, width, colour, alpha)
+        case Text(x, y, text, colour):
+            stamp = _text_stamp(text, colour)
+        case Box(x, y, w, h, colour, alpha):
+            stamp = _box_stamp(w, h, colour, alpha)
+        case Disc(x, y, radius, colour, alpha):
+            stamp = _disc_stamp(radius, colour, alpha)
+        case Cross(x, y, radius, colour, alpha):
+            stamp = _cross_stamp(radius, colour, alpha)
+        case Marker(x, y, radius, colour, alpha):
+            stamp = _ring_stamp(radius, colour, alpha)
+    return _placed(stamp, x, y, size_wh)
 
 
-def _flat_ink(
-    pixels: NDArray[np.intp], colour: Colour, alpha: int, box: tuple[int, int, int, int]
-) -> Ink:
-    """Return an ink of one colour and alpha, in 256ths."""
-    count = len(pixels)
-    if alpha >= FULL:
-        return Ink(pixels, None, np.full((count, 3), colour, dtype=np.uint8), box)
-    keep = np.full((count, 1), FULL - max(alpha, 0), dtype=np.int32)
-    over = np.array(colour, dtype=np.int32) * max(alpha, 0) + FULL // 2
-    return Ink(pixels, keep, np.broadcast_to(over, (count, 3)), box)
-
-
-def _clip(
-    xs: NDArray[np.intp], ys: NDArray[np.intp], size_wh: tuple[int, int]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_], tuple[int, int, int, int]]:
-    """Return the pixels that lie on the canvas, which of all they are, and their bounds."""
+def _placed(stamp: _Stamp, x: int, y: int, size_wh: tuple[int, int]) -> Ink:
+    """Return a stamp's pixels about a canvas pixel."""
     width, height = size_wh
-    on = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
-    xs, ys = xs[on], ys[on]
-    if not len(xs):
-        return np.empty(0, dtype=np.intp), on, (0, 0, -1, -1)
-    box = (int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max()))
-    return (ys * width + xs).astype(np.intp), on, box
+    dx, dy, keep, add, (left, top, right, bottom) = stamp
+    box = (left + x, top + y, right + x, bottom + y)
+    if box[0] < 0 or box[1] < 0 or box[2] >= width or box[3] >= height:
+        on = (dx >= -x) & (dx < width - x) & (dy >= -y) & (dy < height - y)
+        dx, dy, add = dx[on], dy[on], add[on]
+        keep = None if keep is None else keep[on]
+    return Ink(dy * width + dx + (y * width + x), keep, add, box)
 
 
-@lru_cache(maxsize=64)
-def _disc(radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the (dx, dy) offsets within ``radius`` and a half."""
+def _stamp(offsets: Offsets, colour: Colour, alpha: float) -> _Stamp:
+    """Return a stamp of one colour and alpha."""
+    dx, dy = offsets
+    part = max(0, min(FULL, int(alpha * FULL + 0.5)))
+    box = (0, 0, -1, -1)
+    if len(dx):
+        box = (int(dx.min()), int(dy.min()), int(dx.max()), int(dy.max()))
+    if part == FULL:
+        plain = np.full((len(dx), 3), colour, dtype=np.uint8)
+        return _Stamp(dx, dy, None, plain.view(PIXEL)[:, 0], box)
+    over = np.array(colour, dtype=np.uint16) * np.uint16(part) + np.uint16(FULL // 2)
+    keep = np.full((len(dx), 3), FULL - part, dtype=np.uint16)
+    return _Stamp(dx, dy, keep, np.tile(over, (len(dx), 1)), box)
+
+
+@lru_cache(maxsize=256)
+def _disc_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
+    """Return the pixels within ``radius`` and a half."""
     at = np.arange(-radius, radius + 1)
     inside = 4 * (at[:, None] ** 2 + at[None, :] ** 2) < (2 * radius + 1) ** 2
     dy, dx = np.nonzero(inside)
-    return dx - radius, dy - radius
+    return _stamp((dx - radius, dy - radius), colour, alpha)
 
 
-@lru_cache(maxsize=16)
-def _brush(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+@lru_cache(maxsize=256)
+def _ring_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
+    dy, dx = ring_offsets(radius)
+    return _stamp((dx, dy), colour, alpha)
+
+
+@lru_cache(maxsize=256)
+def _cross_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
+    arm = np.arange(-radius, radius + 1)
+    other = arm[arm != 0]
+    dx = np.concatenate((arm, np.zeros_like(other)))
+    dy = np.concatenate((np.zeros_like(arm), other))
+    return _stamp((dx, dy), colour, alpha)
+
+
+@lru_cache(maxsize=1024)
+def _line_stamp(dx: int, dy: int, width: int, colour: Colour, alpha: float) -> _Stamp:
+    return _stamp(_line(dx, dy, width), colour, alpha)
+
+
+@lru_cache(maxsize=64)
+def _brush(width: int) -> Offsets:
     """Return the (dx, dy) offsets of a round brush of a width in pixels."""
     at = 2 * np.arange(width) - (width - 1)
     dy, dx = np.nonzero(at[:, None] ** 2 + at[None, :] ** 2 <= width * width)
     return dx - (width - 1) // 2, dy - (width - 1) // 2
 
 
-def _line(line: Line) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    dx, dy = line.x1 - line.x0, line.y1 - line.y0
+def _line(dx: int, dy: int, width: int) -> Offsets:
+    """Return the pixels of a line from the origin, (dx, dy)."""
     steps = max(abs(dx), abs(dy), 1)
     at = np.arange(steps + 1 if dx or dy else 1)
-    xs = line.x0 + (2 * dx * at + steps) // (2 * steps)
-    ys = line.y0 + (2 * dy * at + steps) // (2 * steps)
-    if line.width <= 1:
+    xs = (2 * dx * at + steps) // (2 * steps)
+    ys = (2 * dy * at + steps) // (2 * steps)
+    if width <= 1:
         return xs, ys
-    brush_x, brush_y = _brush(line.width)
+    brush_x, brush_y = _brush(width)
     thick_x = (xs[:, None] + brush_x).ravel()
     thick_y = (ys[:, None] + brush_y).ravel()
     left, top = int(thick_x.min()), int(thick_y.min())
-    pitch = int(thick_x.max()) - left + 1
-    once = np.unique((thick_y - top) * pitch + (thick_x - left))
-    return once % pitch + left, once // pitch + top
+    covered = np.zeros((int(thick_y.max()) - top + 1, int(thick_x.max()) - left + 1), dtype=bool)
+    covered[thick_y - top, thick_x - left] = True
+    rows, columns = np.nonzero(covered)
+    return columns + left, rows + top
 
 
-def _outline(box: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    across, down = np.arange(box.w), np.arange(1, max(box.h - 1, 1))
-    rows = (0,) if box.h <= 1 else (0, box.h - 1)
-    columns = (0,) if box.w <= 1 else (0, box.w - 1)
+@lru_cache(maxsize=256)
+def _box_stamp(w: int, h: int, colour: Colour, alpha: float) -> _Stamp:
+    across, down = np.arange(w), np.arange(1, max(h - 1, 1))
+    rows = (0,) if h <= 1 else (0, h - 1)
+    columns = (0,) if w <= 1 else (0, w - 1)
     xs = [across for _ in rows] + [np.full(len(down), c) for c in columns]
     ys = [np.full(len(across), r) for r in rows] + [down for _ in columns]
-    return np.concatenate(xs) + box.x, np.concatenate(ys) + box.y
+    return _stamp((np.concatenate(xs), np.concatenate(ys)), colour, alpha)
 
 
 @lru_cache(maxsize=1024)
-def _rimmed(text: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the coverage of a text and of its rim in 256ths, one pixel larger on every side."""
+def _text_stamp(text: str, colour: Colour) -> _Stamp:
+    """Return a text with its rim, from its left end at half the height of its capitals."""
     mask = np.pad(text_mask(text, _TEXT_SIZE), 2).astype(np.int32) * FULL // 255
     height, width = mask.shape
     near = np.zeros((height - 2, width - 2), dtype=np.int32)
-    for dy in range(3):
-        for dx in range(3):
-            near = np.maximum(near, mask[dy : dy + height - 2, dx : dx + width - 2])
-    return mask[1:-1, 1:-1], near * _RIM_ALPHA // FULL
-
-
-def _text_ink(shape: Text, size_wh: tuple[int, int]) -> Ink:
-    letters, rim = _rimmed(shape.text)
+    for down in range(3):
+        for along in range(3):
+            near = np.maximum(near, mask[down : down + height - 2, along : along + width - 2])
+    rim = near * _RIM_ALPHA // FULL
     rows, columns = np.nonzero(rim)
-    top = shape.y - _CAPITALS_TOP - _CAPITALS_H // 2 - 2
-    pixels, on, box = _clip(columns + (shape.x - 2), rows + top, size_wh)
-    over, under = letters[rows, columns][on][:, None], rim[rows, columns][on][:, None]
+    over, under = mask[1:-1, 1:-1][rows, columns][:, None], rim[rows, columns][:, None]
     keep = (FULL - under) * (FULL - over) // FULL
-    add = np.array(shape.colour, dtype=np.int32) * over + FULL // 2
+    add = np.array(colour, dtype=np.int32) * over + FULL // 2
     add = add + np.array(_RIM, dtype=np.int32) * (FULL - keep - over)
-    return Ink(pixels, keep.astype(np.int32), add.astype(np.int32), box)
+    top = -_CAPITALS_TOP - _CAPITALS_H // 2 - 2
+    box = (-2, top, width - 5, top + height - 3)
+    keep = np.repeat(keep, 3, axis=1)
+    return _Stamp(columns - 2, rows + top, keep.astype(np.uint16), add.astype(np.uint16), box)

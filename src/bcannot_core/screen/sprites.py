@@ -82,13 +82,6 @@ def ring_offsets(radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return dy - radius - 1, dx - radius - 1
 
 
-@lru_cache(maxsize=64)
-def ring_pixels(radius: int, frame_w: int) -> NDArray[np.intp]:
-    """Return the offsets of a ring in a frame's flat list of pixels."""
-    dy, dx = ring_offsets(radius)
-    return dy * frame_w + dx
-
-
 def text_sprite(
     text: str, size: int, colour: Colour, background: Colour, slot_wh: tuple[int, int]
 ) -> NDArray[np.uint8]:
