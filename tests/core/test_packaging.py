@@ -14,7 +14,12 @@ import bcannot_core
 DISTRIBUTION = "napari-bcannot"
 SOURCE = Path(bcannot_core.__file__).parents[1]
 OWN = {"bcannot_core", "napari_bcannot"}
-BEHIND_EXTRAS = {"imageio-ffmpeg": "all", "distributed": "all", "timm": "dinov2"}
+BEHIND_EXTRAS = {
+    "imageio-ffmpeg": "all",
+    "distributed": "all",
+    "scikit-learn": "all",
+    "timm": "dinov2",
+}
 # the plugin runs inside a napari, which its user has
 BROUGHT_BY_NAPARI = {"napari", "vispy"}
 
