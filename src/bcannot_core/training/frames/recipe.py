@@ -182,8 +182,14 @@ class FramesRecipe:
         size = values.pop("size", "tiny")
         if size not in SIZES:
             raise UsageError(f"recipe.policy.size is {size!r}: choose from {', '.join(SIZES)}")
+        plain = SIZES[size].to_json()
+        encoder = values.pop("encoder", {})
+        if not isinstance(encoder, Mapping):
+            raise UsageError(f"recipe.policy.encoder is {encoder!r}: give an object")
         try:
-            return FramesConfig.from_json({**SIZES[size].to_json(), **values})
+            return FramesConfig.from_json(
+                {**plain, **values, "encoder": {**plain["encoder"], **encoder}}
+            )
         except CheckpointError as error:
             raise UsageError(f"recipe.policy: {error}") from error
 
