@@ -1,0 +1,102 @@
+"""Block-causal attention over steps ``[cls] frame… click``, with rotary relative times.
+
+Tokens of a frame see each other and earlier steps; a click sees its own step as well; nothing sees
+the click of its own step, a later step, or a step as far back as the context.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Backend = Literal["auto", "flex", "sdpa", "plain"]
+
+_SLOWEST = 100.0
+
+
+class Place(NamedTuple):
+    """Where tokens stand: their ``step`` (tokens,) and whether they are a ``click`` (tokens,)."""
+
+    step: Tensor
+    click: Tensor
+
+
+def window_places(steps: int, per_step: int, device: torch.device | None = None) -> Place:
+    """Return the places of a whole window; the last token of a step is its click."""
+    index = torch.arange(steps * per_step, device=device)
+    return Place(index // per_step, index % per_step == per_step - 1)
+
+
+def allowed(queries: Place, keys: Place, context: int) -> Tensor:
+    """Return (queries, keys), True where a query may see a key."""
+    age = queries.step[:, None] - keys.step[None, :]
+    own = (age == 0) & (~keys.click[None, :] | queries.click[:, None])
+    return own | ((age > 0) & (age < context))
+
+
+class Rotation(NamedTuple):
+    """Cosines and sines (tokens, head_width / 2) of the steps' times."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotation(steps: Tensor, head_width: int) -> Rotation:
+    """Return the rotary angles of steps (tokens,)."""
+    half = head_width // 2
+    speed = _SLOWEST ** (-torch.arange(half, dtype=torch.float32, device=steps.device) / half)
+    angles = steps.to(torch.float32)[:, None] * speed
+    return Rotation(angles.cos(), angles.sin())
+
+
+def rotate(x: Tensor, turn: Rotation) -> Tensor:
+    """Apply rotary times to (n, heads, tokens, head_width)."""
+    cos, sin = turn.cos.to(x.dtype), turn.sin.to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """Return attention written out, in float32: the reference of the fast ones."""
+    scores = q.float() @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+    return (weights @ v.float()).to(v.dtype)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: Backend = "sdpa") -> Tensor:
+    """Map (n, heads, tokens, d) queries, keys and values to outputs, where the mask is True."""
+    if backend == "plain":
+        return plain_attention(q, k, v, mask)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with normed, rotated queries and keys.
+
+    Parameters
+    ----------
+    width, heads : int
+        Size.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width)
+        self.scale = nn.Parameter(torch.ones(2, width // heads))
+
+    def project(self, x: Tensor, turn: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (n, tokens, width) to queries, keys and values (n, heads, tokens, d)."""
+        n, count, _ = x.shape
+        q, k, v = self.qkv(x).view(n, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q = F.rms_norm(q, q.shape[-1:], self.scale[0].to(q.dtype))
+        k = F.rms_norm(k, k.shape[-1:], self.scale[1].to(k.dtype))
+        return rotate(q, turn), rotate(k, turn), v
+
+    def merge(self, y: Tensor) -> Tensor:
+        """Map (n, heads, tokens, d) back to (n, tokens, width)."""
+        mixed: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return mixed

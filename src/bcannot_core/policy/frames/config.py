@@ -1,0 +1,182 @@
+"""What a frames policy is built from, and the sizes that have a name."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from bcannot_core.errors import CheckpointError
+
+CELL = 8
+"""Side in pixels of the cells that the pointer chooses among."""
+
+EncoderKind = Literal["conv", "vit"]
+HeadKind = Literal["pointer", "independent"]
+
+_LARGEST_FRAME = 8192
+_SMALLEST_FRAME = 32
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The frame encoder.
+
+    Attributes
+    ----------
+    kind : str
+        ``"conv"``, or ``"vit"`` for a vision transformer on patches of 14 pixels.
+    channels : tuple of int
+        Convolutional: width at 1/4, 1/8 and 1/16 of the resolution.
+    blocks : tuple of int
+        Convolutional: residual blocks at each of them.
+    width, layers, heads : int
+        Of the vision transformer.
+    registers : int
+        Extra tokens of the vision transformer.
+    """
+
+    kind: EncoderKind = "conv"
+    channels: tuple[int, int, int] = (32, 64, 128)
+    blocks: tuple[int, int, int] = (1, 1, 2)
+    width: int = 384
+    layers: int = 12
+    heads: int = 6
+    registers: int = 4
+
+    def problems(self) -> list[str]:
+        """Return the names of values that no encoder can be built from."""
+        fits = {
+            "encoder.kind": self.kind in get_args(EncoderKind),
+            "encoder.channels": all(1 <= c <= 8192 for c in self.channels),
+            "encoder.blocks": all(0 <= b <= 64 for b in self.blocks),
+            "encoder.heads": self.heads >= 1 and self.width % self.heads == 0,
+            "encoder.width": 1 <= self.width <= 8192,
+            "encoder.layers": 0 <= self.layers <= 256,
+            "encoder.registers": 0 <= self.registers <= 64,
+        }
+        return [name for name, good in fits.items() if not good]
+
+
+@dataclass(frozen=True)
+class FramesConfig:
+    """A frames policy.
+
+    Attributes
+    ----------
+    frame_wh : tuple of int
+        Width and height of the frames that it is made for.
+    encoder : EncoderConfig
+        The frame encoder.
+    width, layers, heads : int
+        Size of the transformer over steps.
+    context : int
+        Steps that it looks back on, the present one included.
+    head : str
+        ``"pointer"``: a map over the frame, coarse to fine; ``"independent"``: x and y apart.
+    tokens_hw : tuple of int
+        Rows and columns of a frame's tokens.
+    features : int
+        Channels of the cells' features.
+    """
+
+    frame_wh: tuple[int, int] = (426, 436)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    context: int = 20
+    head: HeadKind = "pointer"
+    tokens_hw: tuple[int, int] = (12, 9)
+    features: int = 64
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of a step: [cls], frame, click."""
+        return self.tokens_hw[0] * self.tokens_hw[1] + 2
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, to be read by :meth:`from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FramesConfig":
+        """Build a configuration from plain values.
+
+        Raises
+        ------
+        CheckpointError
+            A value is missing, unknown, of the wrong type, or fits no network.
+        """
+        if not isinstance(values.get("encoder"), Mapping):
+            raise CheckpointError("the policy configuration has no readable encoder")
+        encoder = EncoderConfig(**_checked(EncoderConfig, values["encoder"]))
+        plain = _checked(cls, {k: v for k, v in values.items() if k != "encoder"}, "encoder")
+        config = cls(**plain, encoder=encoder)
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """See that a network can be built from the values.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot, or would be larger than any that makes sense.
+        """
+        fits = {
+            "frame_wh": all(_SMALLEST_FRAME <= s <= _LARGEST_FRAME for s in self.frame_wh),
+            "heads": self.heads >= 1 and self.width % (2 * self.heads) == 0,
+            "width": 1 <= self.width <= 8192,
+            "layers": 0 <= self.layers <= 256,
+            "context": 1 <= self.context <= 4096,
+            "head": self.head in get_args(HeadKind),
+            "tokens_hw": all(1 <= side <= 256 for side in self.tokens_hw),
+            "features": 1 <= self.features <= 8192,
+        }
+        wrong = [name for name, good in fits.items() if not good] + self.encoder.problems()
+        if wrong:
+            raise CheckpointError(
+                f"no network can be built from the policy configuration: {', '.join(wrong)}"
+            )
+
+
+def _checked(kind: type, values: Mapping[str, Any], *apart: str) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)} - set(apart)
+    if set(values) != names:
+        odd = sorted(set(values) ^ names)
+        raise CheckpointError(f"the policy configuration lacks or does not know {', '.join(odd)}")
+    default = kind()
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            value = tuple(value)
+        if not _like(value, getattr(default, name)):
+            raise CheckpointError(f"the policy configuration has {name} = {value!r}"[:200])
+        plain[name] = value
+    return plain
+
+
+def _like(value: Any, default: Any) -> bool:
+    """Whether a value is a word or a whole number, or as many of them as there are by default."""
+    if isinstance(default, tuple):
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(default)
+            and all(_like(v, d) for v, d in zip(value, default, strict=True))
+        )
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_536
+
+
+def _vit(width: int, layers: int, heads: int) -> EncoderConfig:
+    return EncoderConfig(kind="vit", width=width, layers=layers, heads=heads)
+
+
+SIZES: dict[str, FramesConfig] = {
+    "tiny": FramesConfig(tokens_hw=(6, 5)),
+    "very_small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=4, heads=4),
+    "small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=8, heads=4),
+    "base": FramesConfig(encoder=_vit(768, 12, 12), width=512, layers=8, heads=8),
+    "large": FramesConfig(encoder=_vit(1024, 24, 16), width=512, layers=8, heads=8),
+}
+"""The policies that have a name, from the one for a laptop's processor to the largest."""
