@@ -1,0 +1,1 @@
+"""The study: experiments as configurations, carried out by one command each."""
