@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bcannot_core.errors import UsageError
 from bcannot_core.tasks.worlds.cell_lineage import CellLineageConfig, LineageWorld, sample_world
 from bcannot_core.tasks.worlds.cell_lineage_picture import LineagePictures
-from bcannot_core.tasks.worlds.fluorescence import add_spot, expose, grey, lit_background
+from bcannot_core.tasks.worlds.fluorescence import add_spot, expose, lit_background
 
 
 def a_world(seed: int = 0, **options: Any) -> LineageWorld:
@@ -93,7 +93,7 @@ def test_nuclei_are_bright_where_the_truth_says() -> None:
     world = sample_world(np.random.default_rng(5), config)
     pictures = LineagePictures(world, config)
     for frame in (0, 7, 15):
-        picture = pictures.get(frame)
+        picture = pictures.grey(frame)
         background = float(np.median(picture))
         for cell in world.alive(frame):
             y, x = (round(c) for c in world.yx[frame, cell])
@@ -107,25 +107,25 @@ def test_a_cell_shines_when_it_divides() -> None:
     last = world.cells[0].last
     y, x = (round(c) for c in world.yx[last, 0])
     around = (slice(y - 3, y + 4), slice(x - 3, x + 4))
-    assert pictures.get(last)[around].mean() > 1.25 * pictures.get(last - 2)[around].mean()
+    assert pictures.grey(last)[around].mean() > 1.25 * pictures.grey(last - 2)[around].mean()
 
 
 def test_pictures_are_made_once_and_cannot_be_written() -> None:
     config = CellLineageConfig()
     world = sample_world(np.random.default_rng(2), config)
     one, other = LineagePictures(world, config), LineagePictures(world, config)
-    late_first = other.get(9)
+    late_first = other.grey(9)
     assert (one.all()[9] == late_first).all()
-    assert one.get(3) is one.get(3)
+    assert one.grey(3) is one.grey(3)
     with pytest.raises(ValueError, match="read-only"):
-        one.get(3)[0, 0] = 1
-    assert (one.get(3) != one.get(4)).any()
+        one.grey(3)[0, 0] = 1
+    assert (one.grey(3) != one.grey(4)).any()
 
 
 def test_contrast_and_noise_do_what_they_say() -> None:
     def picture(**options: Any) -> np.ndarray:
         config = CellLineageConfig(**options)
-        return LineagePictures(sample_world(np.random.default_rng(4), config), config).get(6)
+        return LineagePictures(sample_world(np.random.default_rng(4), config), config).grey(6)
 
     corner = (slice(0, 30), slice(0, 30))
     assert picture(noise=0.0)[corner].std() < 1.0 < picture(noise=1.0)[corner].std()
@@ -159,17 +159,26 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
 
 
 def test_counted_photons_have_the_spread_of_counts() -> None:
-    def counts(mean: float, seed: int = 1) -> np.ndarray:
-        photons = np.full((256, 256), mean, dtype=np.float32)
-        return expose(photons, np.random.default_rng(seed), 1.0)
+    def counts(mean: float, at: int = 1) -> np.ndarray:
+        return expose(np.full((256, 256), mean, dtype=np.float32), at, 1.0, 1.0, 0.0)
 
     for mean in (20.0, 90.0):
         counted = counts(mean)
         assert counted.mean() == pytest.approx(mean, rel=0.02)
         assert counted.var() == pytest.approx(mean, rel=0.1)
-    again, other = counts(90.0), counts(90.0, seed=2)
+    again, other = counts(90.0), counts(90.0, at=123_457)
     assert (counted == again).all()
     assert (counted != other).mean() > 0.9
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.95, 0.0), (2.9, -6.0), (1.0, 40.0)])
+def test_photons_become_grey_values_between_black_and_white(gain: float, offset: float) -> None:
+    photons = np.linspace(0, 400, 256 * 256, dtype=np.float32).reshape(256, 256)
+    right = np.clip(gain * photons + offset, 0, 255)
+    picture = expose(photons, 0, 0.0, gain, offset)
+    assert np.abs(picture - right).max() < 2.6
+    assert abs(float((picture - right).mean())) < 0.8
+    assert (picture.min(), picture.max()) == (round(max(offset, 0)), 255)
 
 
 @pytest.mark.parametrize("yx", [(0.0, 0.0), (255.4, 128.0), (-40.0, 300.0), (100.3, 60.7)])
@@ -188,5 +197,3 @@ def test_light_falls_off_towards_the_corners() -> None:
     light = lit_background(100.0, 0.4)
     assert light[128, 128] == pytest.approx(100.0, rel=0.01)
     assert light[0, 0] == pytest.approx(60.0, rel=0.02)
-    picture = grey(light.copy(), 3.0, -10.0)
-    assert (picture.max(), picture.dtype) == (255, np.uint8)

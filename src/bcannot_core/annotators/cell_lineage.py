@@ -92,13 +92,16 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
 
     def _cells(self, nodes: tuple[Node, ...]) -> list[int] | None:
         """Return the cell of each node, None where one is wrong."""
-        if self._known[0] is not nodes:
-            self._known = (nodes, self._assess(nodes))
-        return self._known[1]
+        known, cells = self._known
+        if known is not nodes:
+            one_more = cells is not None and nodes[:-1] == known
+            cells = self._assess(nodes, list(cells) if one_more and cells is not None else [])
+            self._known = (nodes, cells)
+        return cells
 
-    def _assess(self, nodes: tuple[Node, ...]) -> list[int] | None:
-        cell_of: list[int] = []
-        for node in nodes:
+    def _assess(self, nodes: tuple[Node, ...], cell_of: list[int]) -> list[int] | None:
+        """Return the cell of each node, of which the first ones are known already."""
+        for node in nodes[len(cell_of) :]:
             candidates: tuple[int, ...] = (0,)
             if node.parent is not None:
                 candidates = self.world.cells[cell_of[node.parent]].daughters

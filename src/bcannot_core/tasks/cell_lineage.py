@@ -19,6 +19,15 @@ from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks import lineage_score
 from bcannot_core.tasks.base import LayerData, make_config
 from bcannot_core.tasks.edits import EditState, EditTask, edited
+from bcannot_core.tasks.frame_steps import (
+    NEXT,
+    PREVIOUS,
+    STEPS,
+    UNDO,
+    stepped,
+    steps_between,
+    unusable,
+)
 from bcannot_core.tasks.lineage_tree import PANEL_HW, draw_tree, node_colour
 from bcannot_core.tasks.worlds.cell_lineage import CellLineageConfig as CellLineageConfig
 from bcannot_core.tasks.worlds.cell_lineage import LineageWorld, sample_world
@@ -32,7 +41,6 @@ _WAITING_ALPHA = 0.5
 _CHOSEN = (255, 255, 255)
 _EDGE_ALPHA = 0.7
 _EDGE_FRAMES = 2
-_NEXT, _PREVIOUS, _UNDO = "next_frame", "previous_frame", "undo"
 
 
 class Node(NamedTuple):
@@ -66,6 +74,14 @@ class LineageState(EditState):
     selected: int | None = None
 
 
+class _Look(NamedTuple):
+    """What stands on a frame: where rings are by node, their markers, edges to the parents."""
+
+    rings: dict[int, tuple[int, int]]
+    markers: tuple[Marker, ...]
+    edges: tuple[Line, ...]
+
+
 class CellLineage(EditTask):
     """The cell lineage task on one world.
 
@@ -79,13 +95,13 @@ class CellLineage(EditTask):
 
     id: ClassVar[str] = "cell_lineage"
     buttons: ClassVar[tuple[ButtonSpec, ...]] = (
-        ButtonSpec(_NEXT, "+t", "+t", "navigation"),
-        ButtonSpec(_PREVIOUS, "−t", "−t", "navigation"),
-        ButtonSpec(_UNDO, "Undo", "↶"),
+        ButtonSpec(NEXT, "+t", "+t", "navigation"),
+        ButtonSpec(PREVIOUS, "−t", "−t", "navigation"),
+        ButtonSpec(UNDO, "Undo", "↶"),
         ButtonSpec("done", "Done", "✓"),
     )
     edit_actions: ClassVar[frozenset[str]] = frozenset({"place", "select"})
-    navigation_actions: ClassVar[frozenset[str]] = frozenset({_NEXT, _PREVIOUS})
+    navigation_actions: ClassVar[frozenset[str]] = STEPS
     panel_hw: ClassVar[tuple[int, int] | None] = PANEL_HW
     hint_line: ClassVar[bool] = True
 
@@ -97,7 +113,8 @@ class CellLineage(EditTask):
             [(x, y) for y, x in frame] for frame in world.yx.tolist()
         ]
         self._followed: dict[Node, int | None] = {}
-        self._rings: tuple[tuple[Node, ...], int, dict[int, tuple[int, int]]] | None = None
+        self._ways: dict[Node, tuple[tuple[int, int], ...]] = {}
+        self._looks: tuple[tuple[Node, ...], dict[int, _Look]] = ((), {})
         self._tree: tuple[tuple[Node, ...], Any] | None = None
 
     @classmethod
@@ -114,7 +131,7 @@ class CellLineage(EditTask):
         """Return what a click means; ``none`` where it would have no effect."""
         if hit.canvas_xy is not None:
             return self._canvas_action(hit.canvas_xy, state)
-        if not hit.target or hit.target in self._disabled(state):
+        if not hit.target or hit.target in unusable(state.frame, self.world.frames, state.can_undo):
             return NONE
         return Action(hit.target)
 
@@ -128,10 +145,8 @@ class CellLineage(EditTask):
 
     def change(self, state: LineageState, action: Action) -> LineageState | None:
         """Return the state after an action; None for one that the task does not know."""
-        if action.name == _NEXT:
-            return replace(state, frame=min(state.frame + 1, self.world.frames - 1))
-        if action.name == _PREVIOUS:
-            return replace(state, frame=max(state.frame - 1, 0))
+        if action.name in STEPS:
+            return replace(state, frame=stepped(state.frame, action.name, self.world.frames))
         if action.canvas_xy is not None and action.name == "select":
             return edited(state, selected=self.ring_at(state, action.canvas_xy))
         if action.canvas_xy is not None and action.name == "place":
@@ -156,8 +171,7 @@ class CellLineage(EditTask):
         """Return the clicks that do an edit again: to its frame, then the click."""
         if action.canvas_xy is None:
             raise TaskError(f"{self.id} cannot redo {action.name!r}")
-        steps = before.frame - state.frame
-        return [*[_NEXT if steps > 0 else _PREVIOUS] * abs(steps), action.canvas_xy]
+        return [*steps_between(state.frame, before.frame), action.canvas_xy]
 
     def cell_under(self, frame: int, xy: tuple[float, float], within: float) -> int | None:
         """Return the cell nearest to a canvas point in a frame, None where none is so near."""
@@ -175,12 +189,19 @@ class CellLineage(EditTask):
 
     def ring_xy(self, node: Node, frame: int) -> tuple[int, int]:
         """Return where a node's ring is in a frame: on the nucleus that it follows."""
+        way = self._ways.get(node)
+        if way is None:
+            way = self._ways[node] = self._way(node)
+        return way[min(max(frame - node.frame, 0), len(way) - 1)]
+
+    def _way(self, node: Node) -> tuple[tuple[int, int], ...]:
+        """Return where a node's ring is from its frame on, while it moves."""
         cell = self._cell_of(node)
-        if cell is None or frame <= node.frame:
-            return node.x, node.y
+        if cell is None:
+            return ((node.x, node.y),)
         x0, y0 = self._xy[node.frame][cell]
-        x1, y1 = self._xy[min(frame, self.world.cells[cell].last)][cell]
-        return round(node.x + x1 - x0), round(node.y + y1 - y0)
+        places = [self._xy[t][cell] for t in range(node.frame, self.world.cells[cell].last + 1)]
+        return tuple((round(node.x + x - x0), round(node.y + y - y0)) for x, y in places)
 
     def ring_waits(self, node: Node, frame: int) -> bool:
         """Whether the nucleus that a ring follows has divided."""
@@ -195,15 +216,32 @@ class CellLineage(EditTask):
 
     def rings(self, state: LineageState) -> Mapping[int, tuple[int, int]]:
         """Return the rings that are shown, canvas pixels (x, y) by node."""
-        known = self._rings
-        if known is None or known[0] is not state.nodes or known[1] != state.frame:
-            shown = {
-                i: self.ring_xy(node, state.frame)
-                for i, node in enumerate(state.nodes)
-                if node.frame <= state.frame and not _replaced(state, i)
-            }
-            known = self._rings = (state.nodes, state.frame, shown)
-        return known[2]
+        return self._look(state).rings
+
+    def _look(self, state: LineageState) -> "_Look":
+        """Return what stands on a frame; known while no node is added or taken back."""
+        if self._looks[0] is not state.nodes:
+            self._looks = (state.nodes, {})
+        known = self._looks[1].get(state.frame)
+        if known is None:
+            known = self._looks[1][state.frame] = self._new_look(state)
+        return known
+
+    def _new_look(self, state: LineageState) -> "_Look":
+        nodes, frame = state.nodes, state.frame
+        rings: dict[int, tuple[int, int]] = {}
+        markers: list[Marker] = []
+        edges: list[Line] = []
+        for i, node in enumerate(nodes):
+            if node.frame > frame or _replaced(state, i):
+                continue
+            x, y = rings[i] = self.ring_xy(node, frame)
+            alpha = _WAITING_ALPHA if self.ring_waits(node, frame) else 1.0
+            markers.append(Marker(x, y, RING, node_colour(i), alpha))
+            if node.parent is not None and frame - node.frame < _EDGE_FRAMES:
+                x0, y0 = self.ring_xy(nodes[node.parent], node.frame)
+                edges.append(Line(x0, y0, x, y, node_colour(i), _EDGE_ALPHA))
+        return _Look(rings, tuple(markers), tuple(edges))
 
     def ring_at(self, state: LineageState, xy: tuple[int, int]) -> int | None:
         """Return the node that a click selects: the nearest ring of a cell still undivided."""
@@ -216,30 +254,22 @@ class CellLineage(EditTask):
 
     def content(self, state: LineageState) -> Content:
         """Return what the screen shows."""
-        divisions = sum(len(daughters) == 2 for daughters in state.families)
-        rings = self.rings(state)
+        divisions = sum([len(daughters) == 2 for daughters in state.families])
+        look = self._look(state)
         return Content(
-            canvas=self._pictures.get(state.frame),
-            shapes=self._shapes(state, rings),
-            markers=self._markers(state, rings),
+            canvas=self._pictures.grey(state.frame),
+            shapes=look.edges,
+            markers=_with_chosen(look, state.selected),
             status=(
                 f"frame {state.frame + 1}/{self.world.frames}",
                 "1 division" if divisions == 1 else f"{divisions} divisions",
             ),
             progress=(state.frame + 1) / self.world.frames,
-            disabled=self._disabled(state),
+            disabled=unusable(state.frame, self.world.frames, state.can_undo),
             panel=self._panel(state.nodes),
             caption="Lineage",
             hint=self._hint(state),
         )
-
-    def _disabled(self, state: LineageState) -> frozenset[str]:
-        unusable = {
-            _NEXT: state.frame + 1 >= self.world.frames,
-            _PREVIOUS: state.frame == 0,
-            _UNDO: not state.can_undo,
-        }
-        return frozenset(name for name, useless in unusable.items() if useless)
 
     def _hint(self, state: LineageState) -> str:
         if not state.nodes:
@@ -252,28 +282,6 @@ class CellLineage(EditTask):
             return "Go to the division of this cell"
         nth = "second" if state.families[state.selected] else "first"
         return f"Click the {nth} daughter"
-
-    def _markers(
-        self, state: LineageState, rings: Mapping[int, tuple[int, int]]
-    ) -> tuple[Marker, ...]:
-        markers = []
-        for i, (x, y) in rings.items():
-            waits = self.ring_waits(state.nodes[i], state.frame)
-            markers.append(Marker(x, y, RING, node_colour(i), _WAITING_ALPHA if waits else 1.0))
-            if i == state.selected:
-                markers += [Marker(x, y, RING + r, _CHOSEN) for r in (1, 2)]
-        return tuple(markers)
-
-    def _shapes(
-        self, state: LineageState, rings: Mapping[int, tuple[int, int]]
-    ) -> tuple[Line, ...]:
-        shapes: list[Line] = []
-        for i, (x, y) in rings.items():
-            node = state.nodes[i]
-            if node.parent is not None and state.frame - node.frame < _EDGE_FRAMES:
-                x0, y0 = self.ring_xy(state.nodes[node.parent], node.frame)
-                shapes.append(Line(x0, y0, x, y, node_colour(i), _EDGE_ALPHA))
-        return tuple(shapes)
 
     def _panel(self, nodes: tuple[Node, ...]) -> Any:
         if self._tree is None or self._tree[0] is not nodes:
@@ -302,7 +310,20 @@ def _placed(state: LineageState, xy: tuple[int, int]) -> LineageState:
     return edited(state, nodes=(*state.nodes, node), families=(*families, ()), selected=selected)
 
 
+def _with_chosen(look: _Look, selected: int | None) -> tuple[Marker, ...]:
+    """Return the markers of the rings, with two white rings about the selected one."""
+    if selected is None or selected not in look.rings:
+        return look.markers
+    x, y = look.rings[selected]
+    place = list(look.rings).index(selected) + 1
+    chosen = [Marker(x, y, RING + r, _CHOSEN) for r in (1, 2)]
+    return (*look.markers[:place], *chosen, *look.markers[place:])
+
+
 def _replaced(state: LineageState, node: int) -> bool:
     """Whether both daughters are shown in place of a node."""
     daughters = state.families[node]
-    return len(daughters) == 2 and all(state.nodes[d].frame <= state.frame for d in daughters)
+    if len(daughters) < 2:
+        return False
+    one, other = daughters
+    return state.nodes[one].frame <= state.frame and state.nodes[other].frame <= state.frame

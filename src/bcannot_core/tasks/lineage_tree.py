@@ -47,13 +47,17 @@ def draw_tree(nodes: Sequence[tuple[int, int | None]], frames: int) -> NDArray[n
     columns = _columns(daughters)
     for i, (frame, _) in enumerate(nodes):
         x, colour = columns[i], _ink(i)
-        ends = [nodes[d][0] for d in daughters[i]]
-        bottom = rows[min(ends)] if ends else rows[-1]
+        if not daughters[i]:
+            out[rows[frame] : rows[-1] + 1, x : x + 2] = colour
+            continue
+        first = min([nodes[d][0] for d in daughters[i]])
+        bottom = rows[first]
         out[rows[frame] : bottom + 1, x : x + 2] = colour
+        ends = [x, *[columns[d] for d in daughters[i]]]
+        out[bottom, min(ends) : max(ends) + 2] = colour
         for d in daughters[i]:
-            left, right = sorted((x, columns[d]))
-            out[bottom, left : right + 2] = colour
-            out[bottom : rows[nodes[d][0]] + 1, columns[d] : columns[d] + 2] = _ink(d)
+            if nodes[d][0] > first:  # the others begin there themselves
+                out[bottom : rows[nodes[d][0]] + 1, columns[d] : columns[d] + 2] = _ink(d)
     out.flags.writeable = False
     return out
 

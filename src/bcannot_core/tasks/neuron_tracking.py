@@ -6,7 +6,7 @@ second click moves it. A small picture of the reference stays beside the canvas,
 shows where the chosen neuron was in the group before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -18,6 +18,15 @@ from bcannot_core.screen import ButtonSpec, Content, Hit, Marker, Text
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks.base import LayerData, make_config
 from bcannot_core.tasks.edits import EditState, EditTask, edited
+from bcannot_core.tasks.frame_steps import (
+    NEXT,
+    PREVIOUS,
+    STEPS,
+    UNDO,
+    stepped,
+    steps_between,
+    unusable,
+)
 from bcannot_core.tasks.scoring import match_points, point_score
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronTrackingConfig as NeuronTrackingConfig
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronWorld, sample_world
@@ -28,7 +37,7 @@ SUCCESS = 0.9
 RING = 8
 _GHOST_ALPHA = 0.45
 _SHRINK = 3
-_NEXT, _PREVIOUS, _UNDO = "next_frame", "previous_frame", "undo"
+_NOTHING: frozenset[str] = frozenset()
 _PALETTE = (
     (255, 99, 99), (255, 178, 66), (245, 236, 86), (96, 210, 255), (122, 140, 255),
     (214, 122, 255), (255, 130, 208), (255, 255, 255), (186, 148, 112), (64, 224, 190),
@@ -65,6 +74,15 @@ class TrackingState(EditState):
     selected: int | None = None
 
 
+class _Look(NamedTuple):
+    """What stands on a group: what is shown there, the neurons' numbers, rings and ticks."""
+
+    shown: Group
+    numbers: tuple[Text, ...]
+    markers: tuple[Marker, ...]
+    ticked: frozenset[str]
+
+
 class NeuronTracking(EditTask):
     """The neuron tracking task on one world.
 
@@ -77,7 +95,7 @@ class NeuronTracking(EditTask):
     """
 
     id: ClassVar[str] = "neuron_tracking"
-    navigation_actions: ClassVar[frozenset[str]] = frozenset({_NEXT, _PREVIOUS})
+    navigation_actions: ClassVar[frozenset[str]] = STEPS
     panel_hw: ClassVar[tuple[int, int] | None] = (85, 85)
     hint_line: ClassVar[bool] = True
 
@@ -87,6 +105,9 @@ class NeuronTracking(EditTask):
         self._buttons = _buttons(world.neurons)
         self._items = {item_id(i): i for i in range(world.neurons)}
         self._pictures = NeuronPictures(world, self.config)
+        self._pressed = [frozenset({item}) for item in self._items]
+        self._truth = tuple(_pixel(self.true_xy(0, i)) for i in range(world.neurons))
+        self._looks: dict[int, _Look] = {}
         self._reference: NDArray[np.uint8] | None = None
 
     @classmethod
@@ -119,9 +140,9 @@ class NeuronTracking(EditTask):
 
     def change(self, state: TrackingState, action: Action) -> TrackingState | None:
         """Return the state after an action; None for one that the task does not know."""
-        if action.name in (_NEXT, _PREVIOUS):
-            group = state.group + (1 if action.name == _NEXT else -1)
-            return replace(state, group=min(max(group, 0), self.world.groups - 1), selected=None)
+        if action.name in STEPS:
+            group = stepped(state.group, action.name, self.world.groups)
+            return replace(state, group=group, selected=None)
         if action.name == "select" and action.target in self._items:
             return replace(state, selected=self._items[action.target])
         if action.name == "place" and action.canvas_xy is not None and state.selected is not None:
@@ -145,9 +166,8 @@ class NeuronTracking(EditTask):
         """Return the clicks that do a placement again: its group, its neuron, the click."""
         if action.canvas_xy is None or before.selected is None:
             raise TaskError(f"{self.id} cannot redo {action.name!r}")
-        steps = before.group - state.group
-        aims: list[Aim] = [_NEXT if steps > 0 else _PREVIOUS] * abs(steps)
-        if steps or state.selected != before.selected:
+        aims = steps_between(state.group, before.group)
+        if aims or state.selected != before.selected:
             aims.append(item_id(before.selected))
         return [*aims, action.canvas_xy]
 
@@ -158,27 +178,20 @@ class NeuronTracking(EditTask):
 
     def content(self, state: TrackingState) -> Content:
         """Return what the screen shows."""
-        here = self._shown(state.group, state)
-        count = sum(at is not None for at in state.placed[state.group])
-        last = self.world.groups - 1
+        look = self._look(state)
+        last, count = self.world.groups - 1, len(look.ticked)
         return Content(
             canvas=self._pictures.green(state.group),
-            shapes=tuple(
-                Text(at.x + RING, at.y - RING, str(i + 1), neuron_colour(i))
-                for i, at in enumerate(here)
-                if at is not None
-            ),
-            markers=self._markers(state, here),
+            shapes=look.numbers,
+            markers=self._markers(state, look),
             status=(
                 f"group {state.group}/{last}" if state.group else "reference",
                 f"{count}/{self.world.neurons} placed" if state.group else f"{last} groups follow",
             ),
             progress=state.group / last,
             disabled=self._disabled(state),
-            pressed=frozenset(() if state.selected is None else (item_id(state.selected),)),
-            ticked=frozenset(
-                item_id(i) for i, at in enumerate(state.placed[state.group]) if at is not None
-            ),
+            pressed=_NOTHING if state.selected is None else self._pressed[state.selected],
+            ticked=look.ticked,
             panel=self._panel(),
             caption="Reference",
             hint=self._hint(state, count),
@@ -186,26 +199,27 @@ class NeuronTracking(EditTask):
 
     def _shown(self, group: int, state: TrackingState) -> Group:
         """Return what is marked in a group: everything in the reference."""
-        if group:
-            return state.placed[group]
-        return tuple(_pixel(self.true_xy(0, i)) for i in range(self.world.neurons))
+        return state.placed[group] if group else self._truth
+
+    def _look(self, state: TrackingState) -> "_Look":
+        """Return what stands on a group; known while nothing is placed there."""
+        shown = self._shown(state.group, state)
+        known = self._looks.get(state.group)
+        if known is None or known.shown is not shown:
+            known = self._looks[state.group] = _new_look(shown, state.group > 0)
+        return known
 
     def _selected_at(self, state: TrackingState, group: int) -> Placed | None:
         return None if state.selected is None else self._shown(group, state)[state.selected]
 
-    def _markers(self, state: TrackingState, here: Group) -> tuple[Marker, ...]:
-        markers = [
-            Marker(at.x, at.y, RING, neuron_colour(i))
-            for i, at in enumerate(here)
-            if at is not None
-        ]
-        if state.group == 0 or state.selected is None or here[state.selected] is not None:
-            return tuple(markers)
+    def _markers(self, state: TrackingState, look: "_Look") -> tuple[Marker, ...]:
+        if state.group == 0 or state.selected is None or look.shown[state.selected] is not None:
+            return look.markers
         before = self._selected_at(state, state.group - 1)
-        if before is not None:
-            ghost = neuron_colour(state.selected)
-            markers.append(Marker(before.x, before.y, RING - 2, ghost, _GHOST_ALPHA))
-        return tuple(markers)
+        if before is None:
+            return look.markers
+        ghost = neuron_colour(state.selected)
+        return (*look.markers, Marker(before.x, before.y, RING - 2, ghost, _GHOST_ALPHA))
 
     def _hint(self, state: TrackingState, count: int) -> str:
         if state.group == 0:
@@ -217,12 +231,7 @@ class NeuronTracking(EditTask):
         return "All placed: +t" if state.group + 1 < self.world.groups else "All placed: Done"
 
     def _disabled(self, state: TrackingState) -> frozenset[str]:
-        unusable = {
-            _NEXT: state.group + 1 >= self.world.groups,
-            _PREVIOUS: state.group == 0,
-            _UNDO: not state.can_undo,
-        }
-        names = frozenset(name for name, useless in unusable.items() if useless)
+        names = unusable(state.group, self.world.groups, state.can_undo)
         return names if state.group else names | self._items.keys()
 
     def _panel(self) -> NDArray[np.uint8]:
@@ -230,7 +239,7 @@ class NeuronTracking(EditTask):
         if self._reference is None:
             self._reference = _small_reference(
                 self._pictures.green(0),
-                [_pixel(self.true_xy(0, i)) for i in range(self.world.neurons)],
+                self._truth,
             )
         return self._reference
 
@@ -289,9 +298,9 @@ def neuron_colour(neuron: int) -> tuple[int, int, int]:
 
 def _buttons(neurons: int) -> tuple[ButtonSpec, ...]:
     return (
-        ButtonSpec(_NEXT, "+t", "+t", "navigation"),
-        ButtonSpec(_PREVIOUS, "−t", "−t", "navigation"),
-        ButtonSpec(_UNDO, "Undo", "↶"),
+        ButtonSpec(NEXT, "+t", "+t", "navigation"),
+        ButtonSpec(PREVIOUS, "−t", "−t", "navigation"),
+        ButtonSpec(UNDO, "Undo", "↶"),
         ButtonSpec("done", "Done", "✓"),
         *(
             ButtonSpec(item_id(i), f"Neuron {i + 1}", kind="item", swatch=neuron_colour(i))
@@ -314,10 +323,21 @@ def _with(state: TrackingState, at: Placed) -> tuple[Group, ...]:
     return (*state.placed[:group], changed, *state.placed[group + 1 :])
 
 
-def _small_reference(picture: NDArray[np.uint8], points: list[Placed]) -> NDArray[np.uint8]:
+def _new_look(shown: Group, ticks: bool) -> _Look:
+    there = [(i, at) for i, at in enumerate(shown) if at is not None]
+    return _Look(
+        shown,
+        tuple([Text(at.x + RING, at.y - RING, str(i + 1), neuron_colour(i)) for i, at in there]),
+        tuple([Marker(at.x, at.y, RING, neuron_colour(i)) for i, at in there]),
+        frozenset([item_id(i) for i, _ in there]) if ticks else _NOTHING,
+    )
+
+
+def _small_reference(picture: NDArray[np.uint8], points: Sequence[Placed]) -> NDArray[np.uint8]:
     side = picture.shape[0] // _SHRINK
     part = picture[: side * _SHRINK, : side * _SHRINK].astype(np.uint16)
-    blocks = part.reshape(side, _SHRINK, side, _SHRINK, 3).sum(axis=(1, 3))
+    rows = sum(part[i::_SHRINK] for i in range(1, _SHRINK)) + part[::_SHRINK]
+    blocks = sum(rows[:, i::_SHRINK] for i in range(1, _SHRINK)) + rows[:, ::_SHRINK]
     bright = np.minimum(blocks // (_SHRINK * _SHRINK) * 5 // 4, 255)
     small: NDArray[np.uint8] = bright.astype(np.uint8)
     for i, at in enumerate(points):

@@ -8,6 +8,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,14 @@ from bcannot_core.tasks.worlds.fluorescence import SIDE, quantised
 _BORDER = 24.0
 _NEWBORN = 7.0  # from the division's centre to each sister
 _LEAST_LIFE = 2  # frames from birth to division
-_ROUNDS = 5
+_ROUNDS = 4
+_PUSH = 0.25
 _LEAST_APART = 13.5
 _MOST_ROUNDS = 40
 _GROWTH = 0.18
+_TRIES = 10  # places for each fragment
+
+Places = NDArray[np.complex128]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,66 +220,75 @@ def _paths(
     cells: Sequence[Cell],
     axis: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Let the cells be born side by side, wander, and push each other apart."""
-    yx = np.full((config.frames, len(cells), 2), np.nan)
+    """Let the cells be born side by side, wander, and push each other apart.
+
+    Places are complex numbers, y + x i: half the operations of pairs.
+    """
     birth = np.array([cell.birth for cell in cells])
     last = np.array([cell.last for cell in cells])
-    wander = rng.normal(0.0, config.motion, yx.shape)
-    yx[0, 0] = quantised(SIDE / 2 + rng.uniform(-20, 20, 2))
+    parent = np.array([cell.parent or 0 for cell in cells])
+    step = np.where(np.arange(len(cells)) % 2, _NEWBORN, -_NEWBORN) * 1j
+    step = step * np.exp(-1j * axis[parent])  # sine and cosine of the parent's axis
+    wander = rng.normal(0.0, config.motion, (config.frames, len(cells), 2)).view(complex)[..., 0]
+    at: Places = np.full((config.frames, len(cells)), complex(math.nan, math.nan))
+    at[0, 0] = _rounded(SIDE / 2 * (1 + 1j) + complex(*rng.uniform(-20, 20, 2)))
+    size = np.minimum(1.0, 0.45 + _GROWTH * (np.arange(config.frames)[:, None] - birth))
+    size *= (76.0 - 36.0 * config.crowding) / 2
     for t in range(1, config.frames):
         old = np.flatnonzero((birth < t) & (last >= t))
-        at = yx[t - 1, old] + wander[t, old]
+        places = at[t - 1, old] + wander[t, old]
+        own = size[t, old]
+        room = own[:, None] + own
+        np.fill_diagonal(room, 0.0)
         for _ in range(_ROUNDS):
-            at = at + _push(at, _room(t - birth[old], config.crowding))
-        yx[t, old] = quantised(np.clip(at, _BORDER, SIDE - _BORDER))
-        for cell in (c for c in cells if c.birth == t and c.parent is not None):
-            side = 1 if cell.index % 2 else -1
-            angle = float(axis[cell.parent])
-            step = side * _NEWBORN * np.array([math.sin(angle), math.cos(angle)])
-            yx[t, cell.index] = quantised(yx[t - 1, cell.parent] + step)
-        alive = np.flatnonzero((birth <= t) & (last >= t))
-        yx[t, alive] = _apart(yx[t, alive])
-    return yx
+            places = places + _PUSH * _shoved(places, room) + _held(places)
+        born = np.flatnonzero(birth == t)
+        sisters = at[t - 1, parent[born]] + step[born]
+        alive = np.concatenate([old, born])
+        at[t, alive] = _apart(np.concatenate([_clipped(places), sisters]))
+    return at[..., None].view(np.float64)
 
 
-def _apart(at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounded(places: Any) -> Any:
+    """Round to 16ths, which later arithmetic keeps exact."""
+    return np.round(places * 16.0) / 16.0
+
+
+def _shoved(places: Places, room: NDArray[np.float64]) -> Places:
+    """Return where each one is pushed by those that have less room than they want."""
+    apart = places[:, None] - places
+    overlap = np.maximum(room / (np.abs(apart) + 1e-6) - 1.0, 0.0)
+    pushed: Places = (apart * overlap).sum(axis=1)
+    return pushed
+
+
+def _clipped(places: Places, border: float = _BORDER) -> Places:
+    both = np.minimum(np.maximum(places.view(np.float64), border), SIDE - border)
+    inside: Places = both.view(np.complex128)
+    return inside
+
+
+def _held(places: Places) -> Places:
+    """Return how the dish holds the clone together."""
+    return 0.1 * (_clipped(places, 2 * _BORDER) - places)
+
+
+def _apart(places: Places) -> Places:
     """Move cells that came to lie on each other apart; sisters have room at birth."""
+    places = _rounded(places)
+    room = _LEAST_APART * (1.0 - np.eye(len(places)))
     for _ in range(_MOST_ROUNDS):
-        apart = at[:, None] - at[None, :]
-        distance = np.sqrt((apart * apart).sum(-1)) + 1e-6
-        overlap = np.maximum(_LEAST_APART - distance, 0.0) / distance
-        np.fill_diagonal(overlap, 0.0)
-        if not overlap.any():
+        pushed = _shoved(places, room)
+        if not pushed.any():
             break
-        moved = at + 0.5 * (apart * overlap[..., None]).sum(1)
-        at = quantised(np.clip(moved, _BORDER, SIDE - _BORDER))
-    return at
-
-
-def _room(age: NDArray[np.int64], crowding: float) -> NDArray[np.float64]:
-    """Return the distances that cells of these ages keep from each other."""
-    size: NDArray[np.float64] = np.minimum(1.0, 0.45 + _GROWTH * age)
-    room: NDArray[np.float64] = (76.0 - 36.0 * crowding) * (size[:, None] + size[None, :]) / 2
-    return room
-
-
-def _push(at: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.float64]:
-    apart = at[:, None] - at[None, :]
-    distance = np.sqrt((apart * apart).sum(-1)) + 1e-6
-    overlap = np.maximum(room - distance, 0.0) / distance
-    np.fill_diagonal(overlap, 0.0)
-    pushed: NDArray[np.float64] = 0.2 * (apart * overlap[..., None]).sum(1)
-    # The dish holds the clone together.
-    return (
-        pushed
-        + np.maximum(2 * _BORDER - at, 0) * 0.1
-        - np.maximum(at - SIDE + 2 * _BORDER, 0) * 0.1
-    )
+        places = _rounded(_clipped(places + 0.5 * pushed))
+    return places
 
 
 def _debris(rng: np.random.Generator, count: int, yx: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lay fragments where no cell ever comes near."""
-    tries = rng.uniform(12, SIDE - 12, (20 * max(1, count), 2))
-    seen = yx[~np.isnan(yx[..., 0])]
-    distance = np.sqrt(((tries[:, None] - seen[None]) ** 2).sum(-1)).min(1)
-    return quantised(tries[np.argsort(distance < 22.0, kind="stable")][:count])
+    tries = rng.uniform(12, SIDE - 12, (_TRIES * max(1, count), 2))
+    y, x = yx[~np.isnan(yx[..., 0])].T
+    squared = (tries[:, :1] - y) ** 2 + (tries[:, 1:] - x) ** 2
+    near = squared.min(axis=1) < 22.0**2
+    return quantised(tries[np.argsort(near, kind="stable")][:count])

@@ -6,6 +6,7 @@ keeps its place among the others, not its place in the picture.
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,8 +131,7 @@ def sample_world(rng: np.random.Generator, config: NeuronTrackingConfig) -> Neur
     neurites = _neurites(rng, bodies)
     axis = np.stack([np.linspace(-1, 1, 7), np.zeros(7)], axis=1)
     fixed = np.concatenate([bodies, granules * (_LENGTH, _WIDTH), neurites, axis * _LENGTH])
-    poses = _poses(rng, config)
-    placed = np.stack([_placed(fixed, pose) for pose in poses])
+    placed = _placed(fixed, _poses(rng, config))
     cells = np.stack([_apart(group) for group in placed[:, :total]])
     ends = np.cumsum([total, len(granules), len(neurites)])
     active = np.clip(rng.normal(1.0, 0.16, (config.groups, total)), 0.65, 1.4)
@@ -173,70 +173,85 @@ def _bodies(
 
 def _neurites(rng: np.random.Generator, bodies: NDArray[np.float64]) -> NDArray[np.float64]:
     """Send a neurite from each cell body to the bundle that runs along the body's middle."""
+    side, near, far = rng.uniform(-1, 1, (3, len(bodies)))
+    joint = np.stack([bodies[:, 0] + 30.0 * near, 4.0 * side], axis=1)
+    end = np.stack([np.clip(joint[:, 0] + 60.0 * far, -_LENGTH, _LENGTH), 2.0 * side], axis=1)
     s = np.linspace(0.0, 1.0, _POINTS)[:, None]
-    out = []
-    for body in bodies:
-        side = rng.uniform(-0.5, 0.5)
-        joint = np.array([body[0] + 30.0 * rng.uniform(-1, 1), 8.0 * side])
-        end = np.array([np.clip(joint[0] + 60.0 * rng.uniform(-1, 1), -_LENGTH, _LENGTH), 4 * side])
-        out.append((1 - s) ** 2 * body + 2 * s * (1 - s) * joint + s**2 * end)
-    return np.concatenate(out)
+    lines = (1 - s) ** 2 * bodies[:, None] + 2 * s * (1 - s) * joint[:, None] + s**2 * end[:, None]
+    return np.asarray(lines.reshape(-1, 2))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pose:
-    """How the body lies: bends, turn (radians), stretch, middle, and bumps (where, shift)."""
+class _Poses(NamedTuple):
+    """How the body lies in each group.
 
-    bends: tuple[float, float]
-    turn: float
-    stretch: tuple[float, float]
-    middle: tuple[float, float]
+    Attributes
+    ----------
+    bends : float64 (groups, 2)
+        First and second bend.
+    turn : float64 (groups,)
+        Radians.
+    stretch, middle : float64 (groups, 2)
+        Along and across; (y, x) from the canvas' middle.
+    bumps : float64 (4, 2)
+        Where it is pushed, along and across.
+    shifts : float64 (groups, 4, 2)
+        How far.
+    """
+
+    bends: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    stretch: NDArray[np.float64]
+    middle: NDArray[np.float64]
     bumps: NDArray[np.float64]
+    shifts: NDArray[np.float64]
 
 
-def _poses(rng: np.random.Generator, config: NeuronTrackingConfig) -> list[_Pose]:
+def _poses(rng: np.random.Generator, config: NeuronTrackingConfig) -> _Poses:
     """Let the body change from group to group; every change is drawn back to the middle."""
-    far = config.deformation
+    far, groups = config.deformation, config.groups
     turn, bends = rng.uniform(-0.6, 0.6), rng.uniform(-0.5, 0.5, 2)
-    stretch, middle = np.ones(2), rng.uniform(-8, 8, 2)
+    middle = rng.uniform(-8, 8, 2)
     where = rng.uniform(-1, 1, (4, 2)) * (_LENGTH, _WIDTH)
-    shift = np.zeros((4, 2))
-    poses = []
-    for group in range(config.groups):
-        if group:
-            turn = 0.85 * turn + far * rng.normal(0, 0.2)
-            bends = 0.8 * bends + far * rng.normal(0, 0.32, 2)
-            stretch = 1 + 0.6 * (stretch - 1) + far * rng.normal(0, 0.05, 2)
-            middle = 0.7 * middle + far * rng.normal(0, 7, 2)
-            shift = 0.8 * shift + far * rng.normal(0, 5, (4, 2))
-        poses.append(
-            _Pose(
-                (float(bends[0]), float(bends[1])),
-                float(turn),
-                (float(stretch[0]), float(stretch[1])),
-                (float(middle[0]), float(middle[1])),
-                np.concatenate([where, shift], axis=1),
-            )
-        )
-    return poses
+    change = far * rng.standard_normal((groups, 15))
+    return _Poses(
+        bends=_drifting(bends, 0.8, 0.32 * change[:, :2]),
+        turn=_drifting(np.array(turn), 0.85, 0.2 * change[:, 2]),
+        stretch=1 + _drifting(np.zeros(2), 0.6, 0.05 * change[:, 3:5]),
+        middle=_drifting(middle, 0.7, 7.0 * change[:, 5:7]),
+        bumps=where,
+        shifts=_drifting(np.zeros((4, 2)), 0.8, 5.0 * change[:, 7:].reshape(-1, 4, 2)),
+    )
 
 
-def _placed(body: NDArray[np.float64], pose: _Pose) -> NDArray[np.float64]:
-    """Map points (along, across) of the straight body to canvas pixels (y, x)."""
-    along, across = body[:, 0], body[:, 1]
-    for at_along, at_across, by_along, by_across in pose.bumps.tolist():
+def _drifting(
+    first: NDArray[np.float64], kept: float, changes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return values from ``first`` on, of which a share is kept each time, with changes."""
+    values = changes.copy()
+    values[0] = first
+    for i in range(1, len(values)):
+        values[i] += kept * values[i - 1]
+    return values
+
+
+def _placed(body: NDArray[np.float64], poses: _Poses) -> NDArray[np.float64]:
+    """Map points (along, across) of the straight body to canvas pixels (y, x) in each group."""
+    along, across = body.T[:, None]
+    for (at_along, at_across), shift in zip(poses.bumps, poses.shifts.swapaxes(0, 1), strict=True):
         near = np.exp(-((along - at_along) ** 2 + (across - at_across) ** 2) / (2 * 40.0**2))
-        along, across = along + by_along * near, across + by_across * near
-    along, across = along * pose.stretch[0], across * pose.stretch[1]
+        along, across = along + shift[:, :1] * near, across + shift[:, 1:] * near
+    along, across = along * poses.stretch[:, :1], across * poses.stretch[:, 1:]
     t = along / _LENGTH
-    rise = 0.5 * _LENGTH * (pose.bends[0] * (t * t - 0.3) + pose.bends[1] * (t**3 - 0.6 * t))
-    slope = 0.5 * (2 * pose.bends[0] * t + pose.bends[1] * (3 * t * t - 0.6))
+    first, second = poses.bends[:, :1], poses.bends[:, 1:]
+    squared = t * t
+    rise = 0.5 * _LENGTH * (first * (squared - 0.3) + second * t * (squared - 0.6))
+    slope = first * t + 0.5 * second * (3 * squared - 0.6)
     norm = np.sqrt(1 + slope * slope)
     x, y = along - across * slope / norm, rise + across / norm
-    sin, cos = math.sin(pose.turn), math.cos(pose.turn)
-    turned = np.stack([y * cos + x * sin, x * cos - y * sin], axis=1)
-    inside = np.clip(turned + SIDE / 2 + pose.middle, _BORDER, SIDE - _BORDER)
-    return quantised(inside)
+    sin, cos = np.sin(poses.turn)[:, None], np.cos(poses.turn)[:, None]
+    turned = np.stack([y * cos + x * sin, x * cos - y * sin], axis=-1)
+    turned += SIDE / 2 + poses.middle[:, None]
+    return quantised(np.clip(turned, _BORDER, SIDE - _BORDER))
 
 
 def _apart(yx: NDArray[np.float64]) -> NDArray[np.float64]:
