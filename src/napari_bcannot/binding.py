@@ -11,9 +11,9 @@ import numpy as np
 from napari.layers import Image, Points, Vectors
 from napari.layers.base import ActionType
 from napari.utils.colormaps import Colormap
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
+from napari_bcannot import notices
 from napari_bcannot.compat import camera
 from napari_bcannot.nodes import diff_rows, nodes_to_rows, rows_to_edges
 
@@ -74,6 +74,7 @@ class TraceBinding:
         self._heat_of: Proposal | None = None
         self._writing = False
         self._open = True
+        self._waits = False
         self.dragging = False
         """Whether the person is just dragging a node: nothing is to be changed until it is over."""
         self.settled: Callable[[], None] = lambda: None
@@ -100,7 +101,9 @@ class TraceBinding:
         for key in ("Delete", "Backspace"):
             self.points.bind_key(key, self._remove, overwrite=True)
         self.points.events.data.connect(self._on_data)
+        self.points.events.mode.connect(self._on_mode)
         viewer.dims.events.current_step.connect(self._on_step)
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         self.take_mouse()
 
     @property
@@ -112,7 +115,7 @@ class TraceBinding:
         """Let clicks in the viewer place nodes."""
         if self.points in self._viewer.layers:
             self._viewer.layers.selection.active = self.points
-            self.points.mode = "add"
+            self.points.mode = "add" if self._viewer.dims.ndisplay == 2 else "pan_zoom"
 
     # ------------------------------------------------------------------ viewer → session
     def _on_data(self, event: Any) -> None:
@@ -152,6 +155,21 @@ class TraceBinding:
             self._viewed_z = z
             self.take_edits()
             self._controller.go_to(z)
+
+    def _on_ndisplay(self) -> None:
+        """Place nodes in sections alone: in three dimensions a click has no depth."""
+        if self._viewer.dims.ndisplay == 2 and self._waits:
+            self.points.mode = "add"
+        elif self._viewer.dims.ndisplay == 3:
+            self._waits = self.points.mode == "add"
+            if self._waits:
+                self.points.mode = "pan_zoom"
+
+    def _on_mode(self) -> None:
+        if self.points.mode == "add" and self._viewer.dims.ndisplay == 3:
+            self.points.mode = "pan_zoom"
+            self._waits = True
+            notices.show_info("Nodes are placed in the 2-D view: a click in 3-D has no depth.")
 
     def _section_in_view(self) -> int:
         world = self._viewer.dims.point[self._axis]
@@ -208,9 +226,12 @@ class TraceBinding:
             return
         self._centre_yx = trace.view_centre_yx
         policy_moved = bool(trace.history) and trace.history[-1].actor == "policy"
-        if policy_moved and self._viewer.dims.ndisplay == 2:
+        dims = self._viewer.dims
+        if policy_moved and dims.ndisplay == 2:
             world = self._placement.to_world((float(trace.z), *self._centre_yx))
-            camera(self._viewer).center = (0.0, *world[1:])
+            # whichever axes are shown; others than the volume's three stay where they are
+            at = (*dims.point[: self._axis], *world)
+            camera(self._viewer).center = (0.0, *(at[axis] for axis in dims.displayed))
 
     def _show_heat(self) -> None:
         trace, proposal = self._controller.trace, self._controller.proposal
@@ -238,7 +259,9 @@ class TraceBinding:
             return
         self._open = False
         self.points.events.data.disconnect(self._on_data)
+        self.points.events.mode.disconnect(self._on_mode)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         gone = [self.heat] if len(self.points.data) else list(self.layers)
         for layer in gone:
             if layer in self._viewer.layers:
@@ -250,7 +273,7 @@ class TraceBinding:
 
 def _refuse_paste(points: Points) -> None:
     """Keep napari's paste from adding nodes without an event, or failing (0.9.2 does both)."""
-    show_info("A section has one node: click to place it instead of pasting.")
+    notices.show_info("A section has one node: click to place it instead of pasting.")
 
 
 def _heat_layer(name: str, place: dict[str, Any]) -> Image:

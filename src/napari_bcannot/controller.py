@@ -15,7 +15,7 @@ from psygnal import Signal
 from bcannot_core.errors import BcannotError, ClickError, TaskError
 from bcannot_core.session import ClickToken
 from napari_bcannot.nodes import Edit, Place
-from napari_bcannot.recording import Recording
+from napari_bcannot.recording import Recording, RecordSwitch
 from napari_bcannot.snapshot import Phase, Snapshot
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, Proposal, Situation, one_line
@@ -53,8 +53,7 @@ class TraceController:
         self.trace: TraceSession | None = None
         self.proposal: Proposal | None = None
         self.wants_heatmap = False
-        self.recording: Recording | None = None
-        self._record_folder: Path | None = None
+        self._records = RecordSwitch(self._open_recording, self.warned.emit)
         self._phase = Phase.IDLE
         self._generation = 0
         self._run = _Run()
@@ -66,14 +65,14 @@ class TraceController:
         self.close(quiet=True)
         self.trace = trace
         trace.on_click = self._write
-        self._record_anew()
+        self._records.anew()
         if place_first:
             trace.place(trace.start_zyx)
         self._to(Phase.MANUAL, "Click to place nodes, or press Start.")
 
     def close(self, message: str = "", *, quiet: bool = False) -> None:
         """Let go of the session; what was recorded stays."""
-        self._close_recording()
+        self._records.end()
         self.trace = None
         self.proposal = None
         self._phase, self._said = Phase.IDLE, message
@@ -250,29 +249,21 @@ class TraceController:
         BcannotError
             The journal cannot be made; nothing is recorded.
         """
-        self._close_recording()
-        self._record_folder = None
-        if folder is not None:
-            self._open_recording(folder)
-            self._record_folder = folder
+        self._records.switch(folder)
+        self._tell()
 
-    def _open_recording(self, folder: Path) -> None:
-        if self.trace is not None:
-            header = self.trace.header(recorded_with="napari-bcannot")
-            self.recording = Recording(folder, header, self.warned.emit)
-            self.recording.write(self.trace.session.clicks)
+    @property
+    def recording(self) -> Recording | None:
+        """The journal that is being written."""
+        return self._records.current
 
-    def _record_anew(self) -> None:
-        if self._record_folder is not None:
-            try:
-                self._open_recording(self._record_folder)
-            except BcannotError as error:
-                self.warned.emit(one_line(error))
-
-    def _close_recording(self) -> None:
-        recording, self.recording = self.recording, None
-        if recording is not None:
-            recording.close()
+    def _open_recording(self, folder: Path) -> Recording | None:
+        if self.trace is None:
+            return None
+        header = self.trace.header(recorded_with="napari-bcannot")
+        recording = Recording(folder, header, self.warned.emit)
+        recording.write(self.trace.session.clicks)
+        return recording
 
     def _write(self, token: ClickToken) -> None:
         if self.recording is not None:
@@ -300,9 +291,9 @@ class TraceController:
 
     def _reopen(self, trace: TraceSession) -> None:
         """Go on after Done: a new session, so also a new journal."""
-        self._close_recording()
+        self._records.end()
         trace.reopen()
-        self._record_anew()
+        self._records.anew()
 
     def _take_over(self) -> None:
         if self._phase is Phase.RUNNING:

@@ -61,6 +61,11 @@ def is_volume_layer(layer: Any) -> bool:
     return type(layer).__name__ == "Image" and layer.ndim == 3 and not layer.rgb
 
 
+def is_labels_layer(layer: Any) -> bool:
+    """Whether a layer has the ids of a volume."""
+    return type(layer).__name__ == "Labels" and layer.ndim == 3
+
+
 def voxel_nm_of(layer: Any) -> tuple[Triple, bool]:
     """Return a layer's voxel size (z, y, x) in nm, and whether the layer states one.
 
@@ -122,26 +127,32 @@ def open_layer(layer: Any, voxel_nm: Triple, nm_per_px: float) -> tuple[Volume, 
     return volume, Placement(_triple(scale), _triple(translate), tuple(layer.units))
 
 
-def volume_of(layer: Any, voxel_nm: Triple) -> Volume:
+def volume_of(layer: Any, voxel_nm: Triple, *, labels: bool = False) -> Volume:
     """Return the volume of a layer: the one it was read from, or its data as they are.
 
     A file that another reader opened is looked up by its path, so that what is recorded can be
     replayed later.
+
+    Raises
+    ------
+    VolumeError
+        The layer's data are nothing that can be read.
     """
     known = layer.metadata.get(VOLUME_KEY)
-    if isinstance(known, Volume):
+    if isinstance(known, Volume) and known.is_labels == labels:
         return known
     data = layer.data[0] if layer.multiscale else layer.data
     path = layer.source.path
     if path:
         try:
-            volume = open_volume(path, voxel_nm=voxel_nm, timeout_s=READ_TIMEOUT_S)
+            volume = open_volume(path, voxel_nm=voxel_nm, labels=labels, timeout_s=READ_TIMEOUT_S)
         except BcannotError:
             pass  # of a format that napari alone knows: its data are at hand
         else:
             if volume.shape == tuple(data.shape) and len(volume.scales) == 1:
                 return volume
-    return Volume.from_array(data, voxel_nm=voxel_nm, address=f"memory:{layer.name}")
+    address = f"memory:{layer.name}"
+    return Volume.from_array(data, voxel_nm=voxel_nm, labels=labels, address=address)
 
 
 def _level_for(volume: Volume, nm_per_px: float) -> int:

@@ -13,10 +13,11 @@ from psygnal import Signal
 
 from bcannot_core.episodes.player import Habits, Player
 from bcannot_core.errors import BcannotError
-from bcannot_core.tasks.registry import make_task
 from napari_bcannot.play_keys import REDO, UNDO, assign_keys
 from napari_bcannot.play_recording import PlayRecording
-from napari_bcannot.play_snapshot import PlaySnapshot, task_title
+from napari_bcannot.play_setup import PlaySetup
+from napari_bcannot.play_snapshot import PlaySnapshot
+from napari_bcannot.recording import RecordSwitch
 from napari_bcannot.turns import one_line
 
 LONGEST_WAIT_MS = 3_000
@@ -36,28 +37,26 @@ class PlayController:
     ----------
     changed : Signal
         Emits a `PlaySnapshot` after every change.
-    warned, told : Signal
-        Emit a one-line message that the person should read.
+    warned : Signal
+        Emits a one-line message that the person should read.
     """
 
     changed = Signal(PlaySnapshot)
     warned = Signal(str)
-    told = Signal(str)
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.player: Player | None = None
-        self.recording: PlayRecording | None = None
+        self._records = RecordSwitch(self._open_recording, self.warned.emit)
         self._clock = clock
         self._clicked_at = clock()
-        self._record_folder: Path | None = None
         self._title = ""
         self._playing = False
         self._thinks = False
         self._said = PlaySnapshot.text
 
     # --------------------------------------------------------------------------- sessions
-    def begin(self, task_id: str, seed: int, variant: str = "original") -> bool:
-        """Begin a session on a new world; what was recorded of the one before stays.
+    def begin(self, setup: PlaySetup) -> bool:
+        """Make a world and begin a session on it; what was recorded of the one before stays.
 
         Returns
         -------
@@ -65,15 +64,19 @@ class PlayController:
             Whether there is one; otherwise the person was warned and everything is as before.
         """
         try:
-            task = make_task(task_id, seed, variant=variant)
+            player = setup.player()
         except BcannotError as error:
             self.warned.emit(one_line(error))
             return False
-        self._replace(Player.play(task, seed, Habits(seed)), f"{task_title(task_id)} · seed {seed}")
-        self._record_anew()
+        self.take(player, setup.title)
+        return True
+
+    def take(self, player: Player, title: str) -> None:
+        """Begin the session of a player that was made elsewhere."""
+        self._replace(player, title)
+        self._records.anew()
         self._clicked_at = self._clock()
         self._say("Click in the screen, or watch the annotator.")
-        return True
 
     def show(self, player: Player, title: str) -> None:
         """Look at a recording."""
@@ -82,17 +85,22 @@ class PlayController:
 
     def close(self) -> None:
         """Let go of everything; what was recorded stays."""
-        self._close_recording()
+        self._records.end()
         self.player = None
         self._title, self._playing, self._thinks = "", False, False
         self._say(PlaySnapshot.text)
 
     def _replace(self, player: Player, title: str) -> None:
-        self._close_recording()
+        self._records.end()
         self.player, self._title = player, title
         self._playing = self._thinks = False
 
     # ----------------------------------------------------------------------------- person
+    @property
+    def playing(self) -> bool:
+        """Whether it goes on by itself."""
+        return self._playing
+
     @property
     def keys(self) -> dict[str, str]:
         """Button id by key, for the task at hand."""
@@ -105,7 +113,7 @@ class PlayController:
             return
         self._playing = self._thinks = False
         if player.session.terminated and player.at_end and not player.recorded:
-            self._say("The task is done: press New world to play on.")
+            self._say("The task is done: press New seed or Again to play on.")
             return
         self._act(lambda: player.click(click_xy, self._ms()).action)
 
@@ -158,10 +166,7 @@ class PlayController:
         player = self.player
         if player is not None and player.session.terminated:
             self._playing = self._thinks = False
-            said = "Done."
-            if self.recording is not None:
-                said = self._store()
-            self._say(said)
+            self._say(self._store())
         elif action == "none":
             self._say("That click did nothing.")
         else:
@@ -176,7 +181,7 @@ class PlayController:
         if player.recorded and player.at_end:
             player.seek(0)
         if not player.can_advance:
-            self._say("The task is done: press New world, or drag the slider to look back.")
+            self._say("The task is done: press New seed, or drag the slider to look back.")
             return
         self._playing = self._thinks = True
         self._announce("")
@@ -191,6 +196,13 @@ class PlayController:
         self._playing = False
         self._thinks = True
         self.tick()
+
+    def work_as(self, habits: Habits) -> None:
+        """Let the annotator go on in another way."""
+        if self.player is not None and not self.player.recorded:
+            self.player.work_as(habits)
+            if self._thinks:
+                self._announce(self._said)
 
     def back(self) -> None:
         """Go back by one step."""
@@ -262,36 +274,28 @@ class PlayController:
         BcannotError
             The journal cannot be made; nothing is recorded.
         """
-        self._close_recording()
-        self._record_folder = None
-        if folder is not None:
-            self._open_recording(folder)
-            self._record_folder = folder
+        self._records.switch(folder)
         self._say(self._said)
 
-    def _open_recording(self, folder: Path) -> None:
+    @property
+    def recording(self) -> PlayRecording | None:
+        """What is being recorded."""
+        return self._records.current
+
+    def _open_recording(self, folder: Path) -> PlayRecording | None:
         player = self.player
-        if player is not None and not player.recorded and not player.session.terminated:
-            self.recording = PlayRecording(folder, player.session, player.seed, self.warned.emit)
-
-    def _record_anew(self) -> None:
-        if self._record_folder is not None:
-            try:
-                self._open_recording(self._record_folder)
-            except BcannotError as error:
-                self.warned.emit(one_line(error))
-
-    def _close_recording(self) -> None:
-        recording, self.recording = self.recording, None
-        if recording is not None:
-            recording.close()
+        if player is None or player.recorded or player.session.terminated:
+            return None
+        return PlayRecording(folder, player.session, player.seed, self.warned.emit)
 
     def _store(self) -> str:
-        recording, self.recording = self.recording, None
-        stored = None if recording is None else recording.close()
-        if stored is None:
+        """Add the finished session to the dataset where it is recorded; say so."""
+        recording = self._records.end()
+        if recording is None:
+            return "Done."
+        if recording.stored is None:
             return "Done. The session could not be added to the dataset."
-        return f"Done. Recorded: {stored} clicks, in {self._record_folder}."
+        return f"Done. Recorded: {recording.stored} clicks, in {self._records.folder}."
 
     # --------------------------------------------------------------------------- internal
     def frame(self) -> Any:

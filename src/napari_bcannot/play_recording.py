@@ -46,6 +46,8 @@ class PlayRecording:
         self._folder = folder
         self._session = session
         self._on_error = on_error
+        self.stored: int | None = None
+        """Number of clicks of the episode in the dataset, once there is one."""
         self._recording = Recording(folder, self._header, on_error)
         self._recording.write(session.clicks)
         self._unsubscribe = session.subscribe(self._write)
@@ -55,28 +57,22 @@ class PlayRecording:
         """The journal."""
         return self._recording.path
 
-    def close(self) -> int | None:
-        """End the recording; a finished session goes to the dataset.
-
-        Returns
-        -------
-        int or None
-            The number of clicks of the episode that was stored, None where none was.
-        """
+    def close(self) -> None:
+        """End the recording; a finished session goes to the dataset."""
         self._unsubscribe()
         self._recording.close()
         task: Any = self._session.task
         if not self._session.terminated:
             if not self._session.clicks:
                 self._delete_journal()
-            return None
+            return
         try:
             self._store({"success": bool(task.score(self._session.state)["success"])})
         except BcannotError as error:
             self._on_error(f"{one_line(error)} The session is kept in {self.path}.")
-            return None
-        self._delete_journal()
-        return len(self._session.clicks)
+        else:
+            self.stored = len(self._session.clicks)
+            self._delete_journal()
 
     def _store(self, meta: dict[str, Any]) -> None:
         header = replace(self._header, meta={**self._header.meta, **meta})

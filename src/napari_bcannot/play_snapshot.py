@@ -43,7 +43,7 @@ class PlaySnapshot:
     recorded: bool = False
     caption: str = ""
     mistaken: bool = False
-    text: str = "Choose a task and press New world."
+    text: str = "Choose a task and press New seed."
     score: Mapping[str, Any] | None = None
     recording: Path | None = None
 

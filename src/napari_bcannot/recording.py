@@ -1,12 +1,13 @@
-"""A session's journal, as the plugin writes it."""
+"""A session's journal, as the plugin writes it, and the switch that begins and ends journals."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import platformdirs
 
-from bcannot_core.errors import JournalError
+from bcannot_core.errors import BcannotError, JournalError
 from bcannot_core.session import ClickToken
 from bcannot_core.session.journal import Journal, JournalHeader
 from napari_bcannot.turns import one_line
@@ -65,6 +66,69 @@ class Recording:
             self.journal.close()
         except JournalError as error:
             self._on_error(one_line(error))
+
+
+class _Closes(Protocol):
+    def close(self) -> object:
+        """End the recording."""
+
+
+_Kind = TypeVar("_Kind", bound=_Closes)
+
+
+class RecordSwitch(Generic[_Kind]):
+    """Whether sessions are recorded, and the recording of the one at hand.
+
+    Parameters
+    ----------
+    begin : callable
+        Begins to record the session at hand in a folder; None where there is none to record.
+    warn : callable
+        Gets a one-line message when a later session cannot be recorded.
+
+    Attributes
+    ----------
+    current : recording or None
+        What is being written.
+    folder : Path or None
+        Where; None while sessions are not recorded.
+    """
+
+    def __init__(self, begin: Callable[[Path], _Kind | None], warn: Callable[[str], None]) -> None:
+        self._begin = begin
+        self._warn = warn
+        self.current: _Kind | None = None
+        self.folder: Path | None = None
+
+    def switch(self, folder: Path | None) -> None:
+        """Record this session and the next ones in a folder; None stops.
+
+        Raises
+        ------
+        BcannotError
+            The recording cannot be made; nothing is recorded.
+        """
+        self.end()
+        self.folder = None
+        if folder is not None:
+            self.current = self._begin(folder)
+            self.folder = folder
+
+    def anew(self) -> None:
+        """Record another session, where sessions are recorded."""
+        self.end()
+        if self.folder is not None:
+            try:
+                self.current = self._begin(self.folder)
+            except BcannotError as error:
+                self._warn(one_line(error))
+
+    def end(self) -> _Kind | None:
+        """End what is being written; return it."""
+        ended, self.current = self.current, None
+        if ended is not None:
+            ended.close()
+        return ended
 
 
 def _create(folder: Path, header: JournalHeader) -> Journal:

@@ -7,7 +7,7 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
 
-from napari_bcannot.turns import Desk, Failure, PolicyLike, Seat, Turn, one_line, take_turns
+from napari_bcannot.turns import Desk, Failure, PolicyLike, Seat, Turn, describe_error, take_turns
 
 
 class PolicyShelf:
@@ -73,4 +73,4 @@ class PolicyRunner:
 
 
 def _failed(generation: int, error: BaseException) -> Turn:
-    return Turn(Failure(generation, f"{type(error).__name__}: {one_line(error)}"))
+    return Turn(Failure(generation, describe_error(error)))

@@ -29,11 +29,24 @@ def sample_of(task_id: str) -> TaskSample:
 
     def sample(seed: int = 0, **options: Any) -> list[LayerData]:
         from bcannot_core.tasks.registry import make_task
+        from napari_bcannot.shown_world import for_view, is_spatial
 
-        return make_task(task_id, seed, **options).layers()
+        layers = make_task(task_id, seed, **options).layers()
+        if is_spatial(layers):
+            _show_in_3d()
+        return for_view(layers)
 
     sample.__name__ = task_id
     return sample
+
+
+def _show_in_3d() -> None:
+    """Let the viewer that a sample is opened in show three dimensions; it adds the layers next."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        viewer.dims.ndisplay = 3
 
 
 colored_dot_tracking = sample_of("colored_dot_tracking")

@@ -5,6 +5,7 @@ The worker reads a snapshot of the session, renders the frame, asks the policy a
 session.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ HISTORY_STEPS = 64
 """How much of the history a policy is shown when it starts in the middle of a session."""
 
 ACK_POLL_S = 0.05
+
+_LOG = logging.getLogger(__name__)
 
 Frame = NDArray[np.uint8]
 ClickXY = tuple[int, int]
@@ -177,9 +180,20 @@ def take_turns(desk: Desk, sit_down: Callable[[], Seat], generation: int) -> Ite
                 if not desk.wants(generation):
                     return
     except (BcannotError, OSError, RuntimeError, ValueError, MemoryError) as error:
-        yield Turn(Failure(generation, one_line(error)))
+        yield Turn(Failure(generation, describe_error(error)))
 
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, or its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def describe_error(error: BaseException) -> str:
+    """Return what to tell a person of an error; one that nobody raised on purpose is logged, too.
+
+    Its message alone may say little ("'x'" for a key that is missing), so its type stands before.
+    """
+    if isinstance(error, BcannotError):
+        return one_line(error)
+    _LOG.error("an unexpected error in the background", exc_info=error)
+    return f"{type(error).__name__}: {one_line(error)}"

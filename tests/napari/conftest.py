@@ -243,19 +243,31 @@ class Desk:
 
 
 @pytest.fixture
-def make_desk(
-    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> Any:
-    """Return a factory of viewers with a docked *Trace neuron* widget and a bright tube."""
-    from napari_bcannot.widgets import trace_neuron
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Return what the person is told, as (kind, text), in place of napari's notifications."""
+    from napari_bcannot import notices as module
 
-    shown: list[tuple[str, str]] = []
+    told: list[tuple[str, str]] = []
     for kind in ("error", "warning", "info"):
         monkeypatch.setattr(
-            trace_neuron, f"show_{kind}", lambda text, kind=kind: shown.append((kind, text))
+            module, f"show_{kind}", lambda text, kind=kind: told.append((kind, text))
         )
+    return told
+
+
+@pytest.fixture
+def make_desk(
+    make_napari_viewer: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+    notices: list[tuple[str, str]],
+) -> Any:
+    """Return a factory of viewers with a docked *Trace neuron* widget and a bright tube."""
+    from napari_bcannot.widgets import record_control, trace_neuron
+
     monkeypatch.setattr(trace_neuron, "own_policies", list)
-    monkeypatch.setattr(trace_neuron, "default_folder", lambda: tmp_path / "journals")
+    monkeypatch.setattr(record_control, "default_folder", lambda: tmp_path / "journals")
 
     def make(
         tube: Tube | None = None, policy: Any = None, show: bool = False, sections: int = 50
@@ -274,7 +286,7 @@ def make_desk(
         viewer.window.add_dock_widget(widget, name="Trace neuron", area="right")
         widget.view.sections.setValue(sections)
         desk = Desk(viewer, widget, layer, tube, qtbot)
-        desk.shown = shown
+        desk.shown = notices
         desk.settle()
         return desk
 

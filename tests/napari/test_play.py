@@ -15,6 +15,7 @@ from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import make_task
 from napari_bcannot import play_recording
 from napari_bcannot.play import LONGEST_WAIT_MS, PlayController
+from napari_bcannot.play_setup import PlaySetup
 from napari_bcannot.play_snapshot import task_title
 
 TASK = "neuron_tracing"
@@ -37,7 +38,7 @@ def controller() -> Iterator[PlayController]:
     made.warnings, made.shown = [], []
     made.warned.connect(made.warnings.append)
     made.changed.connect(made.shown.append)
-    assert made.begin(TASK, 0)
+    assert made.begin(PlaySetup(TASK, 0))
     yield made
     made.close()
 
@@ -140,7 +141,7 @@ def test_after_done_clicks_are_refused_and_the_score_stands(controller):
     assert snapshot.score["success"] is False
     controller.click(canvas(controller))
     assert controller.snapshot().steps == 1
-    assert "New world" in controller.snapshot().text
+    assert "New seed" in controller.snapshot().text
     controller.back()
     assert controller.snapshot().score is None
 
@@ -171,8 +172,8 @@ def test_the_pace_is_the_speed_or_the_recordings_own(controller):
 
 def test_what_cannot_be_made_is_said_and_the_session_stays(controller):
     before = controller.player
-    assert not controller.begin("neuron_tracking_", 0)
-    assert not controller.begin(TASK, 0, "no such screen")
+    assert not controller.begin(PlaySetup("neuron_tracking_", 0))
+    assert not controller.begin(PlaySetup(TASK, 0, "no such screen"))
     assert controller.player is before
     assert len(controller.warnings) == 2
 
@@ -212,14 +213,14 @@ def test_every_click_is_in_the_journal_and_the_session_in_the_dataset(controller
     assert len(episode_hash(episode)) == 32
     assert str(tmp_path) in controller.snapshot().text
     assert controller.snapshot().recording is None
-    controller.begin(TASK, 1)
+    controller.begin(PlaySetup(TASK, 1))
     assert len(journals(tmp_path)) == 1, "the next session is recorded, too"
 
 
 def test_a_session_without_done_stays_a_journal_and_an_untouched_one_nothing(controller, tmp_path):
     controller.record(tmp_path)
     controller.click(canvas(controller))
-    controller.begin(TASK, 1)
+    controller.begin(PlaySetup(TASK, 1))
     controller.close()
     (journal,) = journals(tmp_path)
     episode = episode_from_journal(journal)

@@ -7,8 +7,8 @@ import torch
 
 from bcannot_core.errors import CheckpointError
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+from bcannot_core.policy.glance_policy import GlancePolicy
 from bcannot_core.policy.network import PolicyNet
-from bcannot_core.policy.policy import Policy
 from napari_bcannot.nodes import Place
 from napari_bcannot.policies import check_folder, load_policy
 from napari_bcannot.runner import PolicyShelf
@@ -21,7 +21,7 @@ def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     config = PolicyConfig(width=32, layers=1, heads=2, glance=GlanceConfig(channels=(8, 16, 16)))
     folder = tmp_path_factory.mktemp("policy") / "tiny"
-    Policy(PolicyNet(config), device="cpu").save(folder)
+    GlancePolicy(PolicyNet(config), device="cpu").save(folder)
     return folder
 
 

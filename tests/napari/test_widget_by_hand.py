@@ -199,7 +199,7 @@ def test_a_journal_folder_that_cannot_be_made_is_said(make_desk, tmp_path):
     desk = make_desk()
     desk.pick()
     (tmp_path / "file").write_text("")
-    desk.widget.record_folder = tmp_path / "file" / "x"
+    desk.widget.recorder.folder = tmp_path / "file" / "x"
     desk.widget.view.record.setChecked(True)
     assert desk.shown[-1][0] == "error"
     assert not desk.widget.view.record.isChecked()

@@ -3,15 +3,28 @@
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 
 class DockedWidget(QWidget):
-    """A widget with a `shut_down` that runs when it, its dock or the viewer's window closes."""
+    """A widget with a `shut_down` that runs when it, its dock or the viewer's window closes.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer that it is docked in.
+    view : QWidget
+        What it shows.
+    """
+
+    def __init__(self, viewer: Any, view: QWidget) -> None:
         super().__init__()
+        self.viewer = viewer
         self._closed = False
+        self._window_asks = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(view)
 
     def shut_down(self) -> None:
         """End everything, once: no worker, no key and no callback stays."""
@@ -42,8 +55,17 @@ class DockedWidget(QWidget):
             window.installEventFilter(self)  # no reference is kept: it would keep the viewer alive
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """End everything before the viewer's window closes."""
-        closing = event is not None and event.type() == QEvent.Type.Close
-        if closing and isinstance(watched, QMainWindow):
-            self.shut_down()
+        """End everything when the viewer's window closes.
+
+        Closed by a program, it closes for sure; by its button or a key, napari may still ask, and
+        the person say no. Then the window has closed only once it is hidden.
+        """
+        if event is not None and isinstance(watched, QMainWindow):
+            asked, by_person = self._window_asks, event.spontaneous()
+            if event.type() == QEvent.Type.Close:
+                self._window_asks = by_person
+                asked = True
+            closes = event.type() in (QEvent.Type.Close, QEvent.Type.Hide)
+            if closes and asked and not by_person:
+                self.shut_down()
         return bool(super().eventFilter(watched, event))

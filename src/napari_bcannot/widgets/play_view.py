@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QSlider,
     QSpinBox,
@@ -19,12 +16,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_bcannot.widgets.parts import button, combo, fine_print, row, text, widen
 from napari_bcannot.widgets.screen_view import ScreenView
+from napari_bcannot.widgets.setup_panel import SetupPanel
 
 if TYPE_CHECKING:
     from napari_bcannot.play_snapshot import PlaySnapshot
 
 MOST_SEED = 2**31 - 1
+NEW_SEEDS = 1_000_000
+"""New seeds are drawn below this, so that they can be read and remembered."""
 SPEEDS: tuple[tuple[str, float | None], ...] = (
     ("a person's pace", None),
     ("1 step/s", 1.0),
@@ -35,7 +36,6 @@ SPEEDS: tuple[tuple[str, float | None], ...] = (
 )
 _USUAL_SPEED = 3
 _GOOD, _BAD = "#5fd38d", "#ff6b6b"
-_FINE_PRINT = "color: #9aa0a8; font-size: 11px"
 
 
 class PlayView(QWidget):
@@ -52,25 +52,27 @@ class PlayView(QWidget):
         layout.setContentsMargins(4, 6, 4, 4)
         layout.setSpacing(5)
         layout.addWidget(self._choice_form())
+        layout.addWidget(self.setup)
         layout.addWidget(self.canvas, 1)
-        layout.addWidget(_row(self.slider, self.position))
-        layout.addWidget(_row(self.back, self.play, self.step, self.speed))
+        layout.addWidget(row(self.slider, self.position))
+        layout.addWidget(row(self.back, self.play, self.step, self.speed))
         for label in (self.caption, self.status, self.score):
             layout.addWidget(label)
-        layout.addWidget(_row(self.layers, self.record, self.record_folder))
-        layout.addWidget(_row(self.open, self.episode, self.episode_name))
+        layout.addWidget(row(self.layers, self.record, self.record_folder))
+        layout.addWidget(row(self.open, self.episode, self.episode_name))
         layout.addWidget(self.help)
 
     # ---------------------------------------------------------------------------- fields
     def _make_choice(self) -> None:
-        self.task = _combo("What is to be annotated")
-        self.variant = _combo("How the screen is laid out and coloured")
+        self.task = combo("What is to be annotated")
+        self.variant = combo("How the screen is laid out and coloured")
         self.seed = QSpinBox()
         self.seed.setRange(0, MOST_SEED)
         self.seed.setToolTip("The same seed gives the same world")
-        self.seed.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.new = _button("New world", "Begin on the world of the next seed")
-        self.again = _button("Again", "Begin anew on the world of this seed")
+        widen(self.seed)
+        self.new = button("New seed", "Draw a seed and begin on its world", small=True)
+        self.again = button("Again", "Begin anew on the world of this seed", small=True)
+        self.setup = SetupPanel()
         self.canvas = ScreenView()
 
     def _make_transport(self) -> None:
@@ -79,37 +81,37 @@ class PlayView(QWidget):
         self.slider.setToolTip("Look at any step; the last one is where you play on")
         self.position = QLabel("")
         self.position.setMinimumWidth(self.position.fontMetrics().horizontalAdvance("0000 / 0000"))
-        self.back = _button("Back", "Look at the step before")
-        self.play = _button("Watch", "")
-        self.step = _button("Step", "Go on by one step: of what was clicked, or by the annotator")
-        self.speed = _combo("How fast it plays")
-        for text, rate in SPEEDS:
-            self.speed.addItem(text, rate)
+        self.back = button("Back", "Look at the step before")
+        self.play = button("Watch", "")
+        self.step = button("Step", "Go on by one step: of what was clicked, or by the annotator")
+        self.speed = combo("How fast it plays")
+        for words, rate in SPEEDS:
+            self.speed.addItem(words, rate)
         self.speed.setCurrentIndex(_USUAL_SPEED)
-        self.caption = _text("")
+        self.caption = text()
         self.caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         # two lines always, so that the screen stays where it is while it plays
-        self.caption.setMinimumHeight(2 * self.caption.fontMetrics().lineSpacing())
+        self.caption.setMinimumHeight(2 * self.caption.fontMetrics().lineSpacing() + 4)
         self.caption.setToolTip("The click that comes next, marked by the cross")
 
     def _make_rest(self) -> None:
-        self.status = _text("")
-        self.score = _text("")
+        self.status = text()
+        self.score = text()
         self.score.setTextFormat(Qt.TextFormat.RichText)
-        self.layers = _button("Show in viewer", "Open the world and the annotation as layers")
+        self.layers = button("Show in viewer", "Open the world and the annotation as layers")
         self.record = QCheckBox("Record")
         self.record.setToolTip("Keep what is clicked: a journal while you play, an episode after")
-        self.record.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self.record_folder = _button("Folder…", "Choose the dataset that sessions are added to")
-        self.open = _button("Open recording…", "Look at recorded episodes: choose their folder")
+        widen(self.record, small=True)
+        self.record_folder = button("Folder…", "Choose where sessions are recorded", small=True)
+        tip = "Look at recorded episodes: choose their folder"
+        self.open = button("Open recording…", tip, small=True)
         self.episode = QSpinBox()
         self.episode.setToolTip("Which episode of the folder")
         self.episode.setKeyboardTracking(False)
         self.episode_name = QLabel("")
-        self.episode_name.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.help = QLabel("")
-        self.help.setWordWrap(True)
-        self.help.setStyleSheet(_FINE_PRINT)
+        # its text may be cut off: a long name must not make the dock wide
+        self.episode_name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.help = fine_print()
         self.show_episodes(0)
 
     def _choice_form(self) -> QWidget:
@@ -118,7 +120,8 @@ class PlayView(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.addRow("Task", self.task)
-        form.addRow("Screen", _row(self.variant, QLabel("Seed"), self.seed, self.again, self.new))
+        form.addRow("Screen", self.variant)
+        form.addRow("Seed", row(self.seed, self.again, self.new))
         return box
 
     # -------------------------------------------------------------------------- contents
@@ -180,36 +183,3 @@ def _play_text(snapshot: "PlaySnapshot") -> str:
     if snapshot.playing:
         return "Pause"
     return "Play" if snapshot.recorded else "Watch"
-
-
-def _combo(tip: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setToolTip(tip)
-    combo.setMinimumContentsLength(6)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return combo
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
-
-
-def _text(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    for widget in widgets:
-        plain = isinstance(widget, QPushButton | QCheckBox) or type(widget) is QLabel
-        layout.addWidget(widget, 0 if plain else 1)
-    return row

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QVBoxLayout
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
+from napari_bcannot import notices
 from napari_bcannot.binding import NODE_PX, TraceBinding
 from napari_bcannot.controller import TraceController
 from napari_bcannot.geometry import (
@@ -20,10 +19,10 @@ from napari_bcannot.geometry import (
     voxel_nm_of,
     world_to_layer,
 )
+from napari_bcannot.layer_watch import LayerWatch
 from napari_bcannot.opening import VolumeOpener
 from napari_bcannot.picking import StartPicker
 from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies
-from napari_bcannot.recording import default_folder
 from napari_bcannot.runner import PolicyRunner, PolicyShelf
 from napari_bcannot.shortcuts import bind_keys, unbind_keys
 from napari_bcannot.snapshot import Snapshot
@@ -31,6 +30,8 @@ from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
 from napari_bcannot.widgets.dialogs import ask_address, ask_folder, ask_swc
 from napari_bcannot.widgets.docked import DockedWidget
+from napari_bcannot.widgets.parts import connect_buttons
+from napari_bcannot.widgets.record_control import RecordControl
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 
@@ -46,21 +47,17 @@ class TraceNeuronWidget(DockedWidget):
     """
 
     def __init__(self, napari_viewer: Any, load: Callable[[str], PolicyLike] = load_policy) -> None:
-        super().__init__()
-        self.viewer = napari_viewer
         self.view = TraceView()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
+        super().__init__(napari_viewer, self.view)
         self.controller = TraceController()
         self.controller.changed.connect(self._show)
-        self.controller.warned.connect(show_warning)
+        self.controller.warned.connect(notices.show_warning)
         self.shelf = PolicyShelf(load)
         self.runner = PolicyRunner(self._on_turn)
         self.opener = VolumeOpener(napari_viewer, self._on_opened, self._on_not_opened)
         self.picker = StartPicker(napari_viewer, self._on_picked)
         self.binding: TraceBinding | None = None
-        self.record_folder = default_folder()
+        self.recorder = RecordControl(self.view, self.controller.record, self)
         self._layer: Any = None
         self._placement: Placement | None = None
         self._held: Turn | None = None
@@ -73,18 +70,15 @@ class TraceNeuronWidget(DockedWidget):
     # ------------------------------------------------------------------------ connections
     def _connect_view(self) -> None:
         view = self.view
-        for button, command in (
+        connect_buttons([
             (view.start, self.start), (view.pause, self.pause), (view.step, self.step),
             (view.stop, self.stop), (view.undo, self.undo), (view.redo, self.redo),
             (view.previous, self.previous_section), (view.next, self.next_section),
             (view.done, self.done), (view.save, self.save_as),
             (view.open, self.ask_address), (view.policy_folder, self.choose_policy),
-            (view.record_folder, self.choose_record_folder),
-        ):  # fmt: skip
-            button.clicked.connect(lambda _=False, command=command: command())
+        ])  # fmt: skip
         view.pick.toggled.connect(self.pick_start)
         view.heatmap.toggled.connect(self.show_heatmap)
-        view.record.toggled.connect(self.record)
         view.volume.currentIndexChanged.connect(self._on_volume)
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
         for name in own_policies():
@@ -92,9 +86,7 @@ class TraceNeuronWidget(DockedWidget):
         view.policy.currentIndexChanged.connect(lambda _: self.shelf.forget_sessions())
 
     def _connect_viewer(self) -> None:
-        layers = self.viewer.layers
-        layers.events.inserted.connect(self._list_volumes)
-        layers.events.removed.connect(self._on_removed)
+        self._watch = LayerWatch(self.viewer, self._on_layers)
         self._keys = bind_keys(self.viewer, self)
 
     # --------------------------------------------------------------------------- commands
@@ -108,7 +100,9 @@ class TraceNeuronWidget(DockedWidget):
     def pick_start(self, on: bool) -> None:
         """Let the next click in the viewer be the start point, or not."""
         if on and self.view.volume.currentData() is None:
-            show_warning("Open a volume first: a 3-D grey image.")
+            notices.show_warning("Open a volume first: a 3-D grey image.")
+            on = False
+        elif on and self._in_projection():
             on = False
         self.picker.switch(on)
         self.view.pick.setChecked(on)
@@ -116,13 +110,20 @@ class TraceNeuronWidget(DockedWidget):
             self.viewer.layers.selection.active = self.view.volume.currentData()
             self.view.status.setText("Click the neurite in the viewer.")
 
+    def _in_projection(self) -> bool:
+        """Whether no section is shown, so that a click has no depth; the person is told."""
+        if self.viewer.dims.ndisplay == 2:
+            return False
+        notices.show_warning("Show the volume in 2-D to pick a point: a click in 3-D has no depth.")
+        return True
+
     def begin(self, start_zyx: tuple[float, float, float]) -> None:
         """Begin a trace at a voxel position of the chosen volume layer."""
         layer = self.view.volume.currentData()
         try:
             self._begin(layer, start_zyx)
         except BcannotError as error:
-            show_error(one_line(error))
+            notices.show_error(one_line(error))
 
     def _begin(self, layer: Any, start_zyx: tuple[float, float, float]) -> None:
         view = self.view
@@ -205,28 +206,19 @@ class TraceNeuronWidget(DockedWidget):
         self._sync()
         self._show(self.controller.snapshot())
 
-    def record(self, on: bool) -> None:
-        """Write the session's clicks to a journal, or stop writing."""
-        try:
-            self.controller.record(self.record_folder if on else None)
-        except BcannotError as error:
-            show_error(one_line(error))
-            self.view.record.setChecked(False)
-        self._show(self.controller.snapshot())
-
     def save(self, path: Path) -> None:
         """Write the trace as an SWC file."""
         self._sync()
         trace = self.controller.trace
         if trace is None or not trace.nodes:
-            show_warning("There is no node to save yet.")
+            notices.show_warning("There is no node to save yet.")
             return
         try:
             trace.save_swc(path, policy=str(self.view.policy.currentData()))
         except (BcannotError, OSError) as error:
-            show_error(f"{path} cannot be written: {one_line(error)}")
+            notices.show_error(f"{path} cannot be written: {one_line(error)}")
         else:
-            show_info(f"{len(trace.nodes)} nodes saved to {path}.")
+            notices.show_info(f"{len(trace.nodes)} nodes saved to {path}.")
 
     def save_as(self) -> None:
         """Ask for a file and write the trace to it."""
@@ -245,18 +237,11 @@ class TraceNeuronWidget(DockedWidget):
         try:
             check_folder(folder)
         except BcannotError as error:
-            show_error(one_line(error))
+            notices.show_error(one_line(error))
             return
         if self.view.policy.findData(folder) < 0:
             self.view.policy.addItem(Path(folder).name, folder)
         self.view.policy.setCurrentIndex(self.view.policy.findData(folder))
-
-    def choose_record_folder(self) -> None:
-        """Ask where journals go."""
-        folder = ask_folder(self, "Folder for journals", str(self.record_folder))
-        if folder is not None:
-            self.record_folder = folder
-            self.record(self.view.record.isChecked())
 
     # ----------------------------------------------------------------------------- events
     def _on_opened(self, layer: Any) -> None:
@@ -264,10 +249,12 @@ class TraceNeuronWidget(DockedWidget):
         self.view.show_snapshot(self.controller.snapshot())
 
     def _on_not_opened(self, message: str) -> None:
-        show_error(message)
+        notices.show_error(message)
         self.view.show_snapshot(self.controller.snapshot())
 
     def _on_picked(self, world: tuple[float, ...]) -> None:
+        if self._in_projection():
+            return
         self.pick_start(False)
         layer = self.view.volume.currentData()
         if layer is not None:
@@ -317,13 +304,18 @@ class TraceNeuronWidget(DockedWidget):
             voxel, known = voxel_nm_of(layer)
             self.view.show_voxel_nm(voxel)
             if not known:
-                show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
+                notices.show_warning(
+                    f"{layer.name} states no voxel size: enter it, 10 nm is a guess."
+                )
 
-    def _on_removed(self, event: Any) -> None:
-        if self._layer is not None and event.value == self._layer:
+    def _on_layers(self, _: Any) -> None:
+        """End a trace whose volume is gone, and hold one without its points layer."""
+        layers = self.viewer.layers
+        if self._layer is not None and self._layer not in layers:
+            name = self._layer.name
             self._close_trace()
-            self.controller.close(f"{event.value.name} was removed: the trace ended.")
-        elif self.binding is not None and event.value == self.binding.points:
+            self.controller.close(f"{name} was removed: the trace ended.")
+        elif self.binding is not None and self.binding.points not in layers:
             self.controller.pause()
             self.binding.close()
             self.binding = None
@@ -333,7 +325,9 @@ class TraceNeuronWidget(DockedWidget):
 
     def _tell_removed(self) -> None:
         if not self._closed and self.controller.trace is not None:
-            show_warning("The trace's layer was removed. Press Start to bring it back and go on.")
+            notices.show_warning(
+                "The trace's layer was removed. Press Start to bring it back and go on."
+            )
 
     # -------------------------------------------------------------------------------- end
     def _bind(self) -> None:
@@ -349,9 +343,9 @@ class TraceNeuronWidget(DockedWidget):
     def _close_trace(self) -> None:
         self.runner.stop()
         self._layer = None
-        if self.binding is not None:
-            self.binding.close()
-            self.binding = None
+        binding, self.binding = self.binding, None  # its layers go: nobody is to be told
+        if binding is not None:
+            binding.close()
 
     def release(self) -> None:
         """End everything: no worker, no key and no callback stays."""
@@ -361,5 +355,4 @@ class TraceNeuronWidget(DockedWidget):
         self.opener.close()
         self._close_trace()
         unbind_keys(self.viewer, self._keys)
-        self.viewer.layers.events.inserted.disconnect(self._list_volumes)
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self._watch.close()

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
@@ -14,13 +13,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_bcannot.shortcuts import HELP, LABELS
+from napari_bcannot.widgets.parts import button, combo, fine_print, offer, row, text, widen
 
 if TYPE_CHECKING:
     from napari_bcannot.snapshot import Snapshot
@@ -50,8 +49,10 @@ class TraceView(QWidget):
 
     # ---------------------------------------------------------------------------- fields
     def _make_setup(self) -> None:
-        self.volume = _combo("The 3-D image layer to trace in")
-        self.open = _small("Open…", "Open a volume by its address: a file, a folder or a URL")
+        self.volume = combo("The 3-D image layer to trace in")
+        self.open = button(
+            "Open…", "Open a volume by its address: a file, a folder or a URL", small=True
+        )
         self.voxel = tuple(
             _spin(f"Voxel size along {axis}, in nm", 0.1, 100_000.0, 10.0) for axis in "zyx"
         )
@@ -65,11 +66,13 @@ class TraceView(QWidget):
         self.sections.setRange(1, 100_000)
         self.sections.setValue(50)
         self.sections.setToolTip("How many sections the trace covers at most")
-        self.direction = _combo("Which way the trace goes through the sections")
+        self.direction = combo("Which way the trace goes through the sections")
         self.direction.addItem("up (+z)", 1)
         self.direction.addItem("down (−z)", -1)
-        self.policy = _combo("Which policy traces: the shipped one, or a folder with a checkpoint")
-        self.policy_folder = _small("Folder…", "Use a policy of your own: choose its folder")
+        self.policy = combo("Which policy traces: the shipped one, or a folder with a checkpoint")
+        self.policy_folder = button(
+            "Folder…", "Use a policy of your own: choose its folder", small=True
+        )
         self.pick = QPushButton("Pick start point")
         self.pick.setCheckable(True)
         self.pick.setToolTip(
@@ -79,35 +82,31 @@ class TraceView(QWidget):
         self.start_point.setToolTip("Start point (z, y, x), in voxels")
 
     def _make_controls(self) -> None:
-        self.start = _button("Start", f"Let the policy trace from here ({LABELS['toggle']})")
-        self.pause = _button("Pause", f"Hold the policy; Start goes on ({LABELS['toggle']})")
-        self.step = _button("Step", f"One click by the policy ({LABELS['step']})")
-        self.stop = _button("Stop", "End the policy's run; the trace stays and is yours to edit")
-        self.undo = _button("Undo", f"Take back the last edit, whoever made it ({LABELS['undo']})")
-        self.redo = _button("Redo", f"Make it again ({LABELS['redo']})")
-        self.previous = _button("−z", f"Previous section ({LABELS['previous_section']})")
-        self.next = _button("+z", f"Next section ({LABELS['next_section']})")
-        self.done = _button("Done", f"The trace is complete ({LABELS['done']})")
+        self.start = button("Start", f"Let the policy trace from here ({LABELS['toggle']})")
+        self.pause = button("Pause", f"Hold the policy; Start goes on ({LABELS['toggle']})")
+        self.step = button("Step", f"One click by the policy ({LABELS['step']})")
+        self.stop = button("Stop", "End the policy's run; the trace stays and is yours to edit")
+        self.undo = button("Undo", f"Take back the last edit, whoever made it ({LABELS['undo']})")
+        self.redo = button("Redo", f"Make it again ({LABELS['redo']})")
+        self.previous = button("−z", f"Previous section ({LABELS['previous_section']})")
+        self.next = button("+z", f"Next section ({LABELS['next_section']})")
+        self.done = button("Done", f"The trace is complete ({LABELS['done']})")
 
     def _make_output(self) -> None:
         self.heatmap = QCheckBox("Show heatmap")
         self.heatmap.setToolTip("Where the policy considered clicking, over the image")
         self.record = QCheckBox("Record session")
         self.record.setToolTip(RECORD_TIP)
-        self.record_folder = _small("Folder…", "Choose where journals are written")
-        self.save = _button("Save SWC…", "Write the trace as an SWC file, in nanometres")
+        self.record_folder = button("Folder…", "Choose where journals are written", small=True)
+        self.save = button("Save SWC…", "Write the trace as an SWC file, in nanometres")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self.progress.setFormat("no trace")
         self.progress.setRange(0, 1)
         self.progress.setValue(0)
-        self.status = QLabel("Choose a volume and pick a start point.")
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = text("Choose a volume and pick a start point.")
         self.status.setMinimumHeight(self.status.fontMetrics().lineSpacing() * 2)
-        self.help = QLabel(HELP)
-        self.help.setWordWrap(True)
-        self.help.setStyleSheet("color: #9aa0a8; font-size: 11px")
+        self.help = fine_print(HELP)
 
     # ---------------------------------------------------------------------------- layout
     def _setup_box(self) -> QGroupBox:
@@ -115,22 +114,22 @@ class TraceView(QWidget):
         form = QFormLayout(box)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Volume", _row(self.volume, self.open))
-        form.addRow("Voxel z, y, x (nm)", _row(*self.voxel))
+        form.addRow("Volume", row(self.volume, self.open))
+        form.addRow("Voxel z, y, x (nm)", row(*self.voxel))
         form.addRow("Pixel (nm)", self.nm_per_px)
-        form.addRow("Sections", _row(self.sections, self.direction))
-        form.addRow("Policy", _row(self.policy, self.policy_folder))
+        form.addRow("Sections", row(self.sections, self.direction))
+        form.addRow("Policy", row(self.policy, self.policy_folder))
         form.addRow(self.pick, self.start_point)
         return box
 
     def _controls_box(self) -> QGroupBox:
         box = QGroupBox("Trace")
         grid = QGridLayout(box)
-        for column, button in enumerate((self.start, self.pause, self.step, self.stop)):
-            grid.addWidget(button, 0, column)
+        for column, pressed in enumerate((self.start, self.pause, self.step, self.stop)):
+            grid.addWidget(pressed, 0, column)
         edits = (self.previous, self.next, self.undo, self.redo)
-        for column, button in enumerate(edits):
-            grid.addWidget(button, 1, column)
+        for column, pressed in enumerate(edits):
+            grid.addWidget(pressed, 1, column)
         grid.addWidget(self.done, 2, 0, 1, 2)
         grid.addWidget(self.save, 2, 2, 1, 2)
         return box
@@ -174,13 +173,7 @@ class TraceView(QWidget):
 
     def show_volumes(self, layers: list[Any]) -> None:
         """Offer these layers; the chosen one stays chosen while it is there."""
-        chosen = self.volume.currentData()
-        self.volume.blockSignals(True)
-        self.volume.clear()
-        for layer in layers:
-            self.volume.addItem(layer.name, layer)
-        self.volume.setCurrentIndex(layers.index(chosen) if chosen in layers else 0)
-        self.volume.blockSignals(False)
+        offer(self.volume, [(layer.name, layer) for layer in layers])
 
     def show_voxel_nm(self, voxel_nm: tuple[float, float, float]) -> None:
         """Fill in a voxel size (z, y, x), nm."""
@@ -193,15 +186,6 @@ class TraceView(QWidget):
         return z, y, x
 
 
-def _combo(tip: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setToolTip(tip)
-    combo.setMinimumContentsLength(8)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return combo
-
-
 def _spin(tip: str, low: float, high: float, value: float) -> QDoubleSpinBox:
     spin = QDoubleSpinBox()
     spin.setRange(low, high)
@@ -210,29 +194,5 @@ def _spin(tip: str, low: float, high: float, value: float) -> QDoubleSpinBox:
     spin.setToolTip(tip)
     spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     spin.setKeyboardTracking(False)
-    spin.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    widen(spin)
     return spin
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return button
-
-
-def _small(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-    return button
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    for widget in widgets:
-        layout.addWidget(widget, 0 if isinstance(widget, QPushButton) else 1)
-    return row

@@ -1,0 +1,85 @@
+"""A task's world as layers of a viewer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari.layers import Layer
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+_BALL = {"shading": "spherical", "border_width": 0.0}
+_LABEL = {
+    "face_color": "transparent",
+    "border_color": "transparent",
+    "blending": "translucent_no_depth",
+}
+
+
+def is_spatial(layers: Sequence[LayerData]) -> bool:
+    """Whether a world is looked at in projection: its picture says how it is to be rendered.
+
+    Sections, frames and bands are axes to step along; only a volume that is seen as a whole, as in
+    3D exploration, states a rendering.
+    """
+    return any(kind == "image" and "rendering" in meta for _, meta, kind in layers)
+
+
+def for_view(layers: Sequence[LayerData]) -> list[LayerData]:
+    """Return the layers of a world as its view needs them.
+
+    Points of a spatial world are balls; those that carry a text are the text alone, so that it is
+    not taken for one more ball.
+    """
+    if not is_spatial(layers):
+        return list(layers)
+    return [
+        (data, {**meta, **_LABEL} if "text" in meta else {**meta, **_BALL}, kind)
+        if kind == "points"
+        else (data, meta, kind)
+        for data, meta, kind in layers
+    ]
+
+
+class ShownWorld:
+    """The layers of one world in a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Gets the layers.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._shown: dict[str, Layer] = {}
+
+    def show(self, task: Any, state: Any) -> None:
+        """Show a world and its annotation in a state; where it is there, the annotation anew.
+
+        Raises
+        ------
+        BcannotError
+            The world cannot be read.
+        """
+        layers = for_view(task.layers(state))
+        world = {meta["name"] for _, meta, _ in task.layers()}
+        if not any(layer in self._viewer.layers for layer in self._shown.values()):
+            self.forget()
+            self._viewer.dims.ndisplay = 3 if is_spatial(layers) else 2
+        active = self._viewer.layers.selection.active
+        for data, meta, kind in layers:
+            key = meta["name"]
+            there = self._shown.get(key)
+            if there is not None and there in self._viewer.layers:
+                if key in world:
+                    continue
+                meta = {**meta, "visible": there.visible, "name": there.name}
+                self._viewer.layers.remove(there)
+            self._shown[key] = Layer.create(data, meta, kind)
+            self._viewer.add_layer(self._shown[key])
+        if active is not None and active in self._viewer.layers:
+            self._viewer.layers.selection.active = active
+
+    def forget(self) -> None:
+        """Leave the layers as they are; the next world gets layers of its own."""
+        self._shown = {}

@@ -1,0 +1,102 @@
+"""Pieces that the widgets are put together from."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+FINE_PRINT = "color: #9aa0a8; font-size: 11px"
+_WIDE, _AS_NEEDED = QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum
+
+
+class KeepFromWheel(QObject):
+    """An event filter for fields that scroll: the wheel turns the page, not a value in passing."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Leave the wheel to what is around a field that does not have the focus."""
+        turned = event is not None and event.type() == QEvent.Type.Wheel
+        if event is not None and turned and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))
+
+
+def widen(widget: QWidget, *, small: bool = False) -> None:
+    """Let a widget take the width that there is, or only what it needs."""
+    widget.setSizePolicy(_AS_NEEDED if small else _WIDE, QSizePolicy.Policy.Fixed)
+
+
+def combo(tip: str, least: int = 6) -> QComboBox:
+    """Return a list to choose from, at least so many letters wide."""
+    made = QComboBox()
+    made.setToolTip(tip)
+    made.setMinimumContentsLength(least)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    widen(made)
+    return made
+
+
+def button(text: str, tip: str, *, small: bool = False) -> QPushButton:
+    """Return a button, as wide as there is room, or as its text."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    widen(made, small=small)
+    return made
+
+
+def text(words: str = "") -> QLabel:
+    """Return text of several lines that can be copied."""
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def fine_print(words: str = "") -> QLabel:
+    """Return small grey text of several lines."""
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setStyleSheet(FINE_PRINT)
+    return label
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Return widgets side by side; fields take what buttons and labels leave."""
+    made = QWidget()
+    layout = QHBoxLayout(made)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(5)
+    for widget in widgets:
+        plain = isinstance(widget, QPushButton | QCheckBox) or type(widget) is QLabel
+        layout.addWidget(widget, 0 if plain else 1)
+    return made
+
+
+def connect_buttons(commands: Iterable[tuple[QPushButton, Callable[[], Any]]]) -> None:
+    """Let each button call its command when it is pressed."""
+    for pressed, command in commands:
+        pressed.clicked.connect(lambda _=False, command=command: command())
+
+
+def offer(field: QComboBox, entries: Sequence[tuple[str, Any]]) -> None:
+    """Make these the entries (text, data) of a list; what was chosen stays chosen if it is there.
+
+    No signal is sent: the caller sees whether the choice is another one.
+    """
+    chosen = field.currentData()
+    at = next((i for i, (_, data) in enumerate(entries) if data is chosen), 0)
+    field.blockSignals(True)
+    field.clear()
+    for words, data in entries:
+        field.addItem(words, data)
+    field.setCurrentIndex(at if entries else -1)
+    field.blockSignals(False)
