@@ -291,3 +291,123 @@ def make_desk(
         return desk
 
     return make
+
+
+class Table:
+    """A viewer with the docked widget, and a person's mouse and keys."""
+
+    def __init__(self, viewer: Any, widget: Any, qtbot: Any) -> None:
+        self.viewer, self.widget, self.view, self.qtbot = viewer, widget, widget.view, qtbot
+        self.shown = []
+
+    @property
+    def player(self) -> Any:
+        return self.widget.controller.player
+
+    @property
+    def snapshot(self) -> Any:
+        return self.widget.controller.snapshot()
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        return [(c.actor, c.action) for c in self.player.session.clicks]
+
+    def settle(self) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        for _ in range(3):
+            QApplication.processEvents()
+
+    def until(self, condition: Any) -> None:
+        self.qtbot.waitUntil(condition, timeout=30_000)
+        self.settle()
+
+    def click(self, frame_xy: tuple[int, int]) -> None:
+        """Press and release the left mouse button on a frame pixel of the screen."""
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        canvas = self.view.canvas
+        at = QPoint(*(int(c) for c in canvas.fit.to_widget(*frame_xy)))
+        QTest.mouseClick(canvas, Qt.LeftButton, Qt.NoModifier, at)
+        self.settle()
+
+    def click_canvas(self, x: int, y: int) -> None:
+        self.click(self.player.session.click_for((x, y)))
+
+    def click_button(self, button: str) -> None:
+        self.click(self.player.session.click_for(button))
+
+    def press(self, name: str) -> None:
+        """Click a button of the widget with the mouse."""
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        button = getattr(self.view, name)
+        assert button.isEnabled(), f"{name} is greyed out"
+        at = QPoint(8, button.height() // 2)  # on the box of a check box, too
+        QTest.mouseClick(button, Qt.LeftButton, Qt.NoModifier, at)
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the world that was asked for is there."""
+        self.until(lambda: not self.widget.background.busy)
+
+    def key(self, text: str, modifiers: str = "") -> None:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        held = Qt.NoModifier
+        for name in modifiers.split():
+            held |= getattr(Qt, f"{name}Modifier")
+        self.view.canvas.setFocus()
+        QTest.keyClick(self.view.canvas, text, held)
+        self.settle()
+
+    def choose(self, combo: str, data: Any) -> None:
+        combo = getattr(self.view, combo)
+        combo.setCurrentIndex(combo.findData(data))
+        self.ready()
+
+    def fast(self) -> None:
+        self.choose("speed", 30.0)
+
+    def picture(self) -> np.ndarray:
+        """What the screen widget shows, as device pixels."""
+        image = self.view.canvas.grab().toImage().convertToFormat(self._rgb())
+        size = image.height(), image.bytesPerLine()
+        rows = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), np.uint8).copy()
+        return rows.reshape(size)[:, : 3 * image.width()].reshape(image.height(), -1, 3)
+
+    @staticmethod
+    def _rgb() -> Any:
+        from qtpy.QtGui import QImage
+
+        return QImage.Format.Format_RGB888
+
+
+@pytest.fixture
+def make_table(
+    make_napari_viewer: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+    notices: list[tuple[str, str]],
+) -> Any:
+    """Return a factory of viewers with a docked *Play a task* widget."""
+    from napari_bcannot.widgets import play_task, record_control
+
+    monkeypatch.setattr(record_control, "default_folder", lambda: tmp_path / "sessions")
+
+    def make(task: str = "neuron_tracing", seed: int = 0, show: bool = False) -> Table:
+        viewer = make_napari_viewer(show=show)
+        widget = play_task.PlayTaskWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Play a task", area="right")
+        table = Table(viewer, widget, qtbot)
+        table.shown = notices
+        widget.view.seed.setValue(seed)
+        table.choose("task", task)
+        table.press("again")
+        return table
+
+    return make

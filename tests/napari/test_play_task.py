@@ -17,119 +17,6 @@ pytestmark = pytest.mark.gui
 TASK = "neuron_tracing"
 
 
-class Table:
-    """A viewer with the docked widget, and a person's mouse and keys."""
-
-    def __init__(self, viewer, widget, qtbot):
-        self.viewer, self.widget, self.view, self.qtbot = viewer, widget, widget.view, qtbot
-        self.shown = []
-
-    @property
-    def player(self):
-        return self.widget.controller.player
-
-    @property
-    def snapshot(self):
-        return self.widget.controller.snapshot()
-
-    @property
-    def actions(self):
-        return [(c.actor, c.action) for c in self.player.session.clicks]
-
-    def settle(self):
-        from qtpy.QtWidgets import QApplication
-
-        for _ in range(3):
-            QApplication.processEvents()
-
-    def until(self, condition):
-        self.qtbot.waitUntil(condition, timeout=30_000)
-        self.settle()
-
-    def click(self, frame_xy):
-        """Press and release the left mouse button on a frame pixel of the screen."""
-        from qtpy.QtCore import QPoint, Qt
-        from qtpy.QtTest import QTest
-
-        canvas = self.view.canvas
-        at = QPoint(*(int(c) for c in canvas.fit.to_widget(*frame_xy)))
-        QTest.mouseClick(canvas, Qt.LeftButton, Qt.NoModifier, at)
-        self.settle()
-
-    def click_canvas(self, x, y):
-        self.click(self.player.session.click_for((x, y)))
-
-    def click_button(self, button):
-        self.click(self.player.session.click_for(button))
-
-    def press(self, name):
-        """Click a button of the widget with the mouse."""
-        from qtpy.QtCore import QPoint, Qt
-        from qtpy.QtTest import QTest
-
-        button = getattr(self.view, name)
-        assert button.isEnabled(), f"{name} is greyed out"
-        at = QPoint(8, button.height() // 2)  # on the box of a check box, too
-        QTest.mouseClick(button, Qt.LeftButton, Qt.NoModifier, at)
-        self.ready()
-
-    def ready(self):
-        """Wait until the world that was asked for is there."""
-        self.until(lambda: not self.widget.background.busy)
-
-    def key(self, text, modifiers=""):
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        held = Qt.NoModifier
-        for name in modifiers.split():
-            held |= getattr(Qt, f"{name}Modifier")
-        self.view.canvas.setFocus()
-        QTest.keyClick(self.view.canvas, text, held)
-        self.settle()
-
-    def choose(self, combo, data):
-        combo = getattr(self.view, combo)
-        combo.setCurrentIndex(combo.findData(data))
-        self.ready()
-
-    def fast(self):
-        self.choose("speed", 30.0)
-
-    def picture(self):
-        """What the screen widget shows, as device pixels."""
-        image = self.view.canvas.grab().toImage().convertToFormat(self._rgb())
-        size = image.height(), image.bytesPerLine()
-        rows = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), np.uint8).copy()
-        return rows.reshape(size)[:, : 3 * image.width()].reshape(image.height(), -1, 3)
-
-    @staticmethod
-    def _rgb():
-        from qtpy.QtGui import QImage
-
-        return QImage.Format.Format_RGB888
-
-
-@pytest.fixture
-def make_table(make_napari_viewer, qtbot, monkeypatch, tmp_path, notices):
-    from napari_bcannot.widgets import play_task, record_control
-
-    monkeypatch.setattr(record_control, "default_folder", lambda: tmp_path / "sessions")
-
-    def make(task=TASK, seed=0, show=False):
-        viewer = make_napari_viewer(show=show)
-        widget = play_task.PlayTaskWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Play a task", area="right")
-        table = Table(viewer, widget, qtbot)
-        table.shown = notices
-        widget.view.seed.setValue(seed)
-        table.choose("task", task)
-        table.press("again")
-        return table
-
-    return make
-
-
 def test_the_screen_shows_the_frame_pixel_by_pixel(make_table):
     table = make_table()
     canvas = table.view.canvas
@@ -247,8 +134,8 @@ def test_watching_pausing_and_taking_over(make_table):
     assert "no success" not in table.view.score.text()
 
 
-def test_the_click_to_come_is_marked_on_the_screen(make_table):
-    table = make_table()
+def test_the_click_to_come_is_marked_on_the_screen_which_stays_where_it_is(make_table):
+    table = make_table(show=True)
     plain = table.picture()
     table.press("step")
     table.press("step")
