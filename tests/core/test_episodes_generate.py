@@ -1,20 +1,24 @@
 """Generating: the same episodes whatever the number of workers, and an interrupted run goes on."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bcannot_core.annotators import Behaviour
-from bcannot_core.episodes import generate
+from bcannot_core.episodes import generate, traced
 from bcannot_core.episodes.dataset import open_dataset
+from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.generate import (
     ALL_AXES,
     GenerateSpec,
+    Mixture,
     Orientation,
     Source,
     episode_seed,
@@ -24,6 +28,8 @@ from bcannot_core.episodes.generate import (
 from bcannot_core.episodes.replay import Replay, episode_hash
 from bcannot_core.episodes.worlds import build_task, with_volume
 from bcannot_core.errors import DatasetError, TaskError, UsageError, VolumeNotFoundError
+from bcannot_core.tasks.neurites import start_candidates
+from bcannot_core.volumes.formats import synthetic
 
 
 @pytest.fixture
@@ -145,6 +151,66 @@ def test_sources_are_drawn_by_their_weights(source: Source, tmp_path: Path) -> N
         sources = tuple(Source(source.volume, source.labels, w) for w in weights)
         with pytest.raises(UsageError, match="weights"):
             generate_episode(make_spec(source, sources=sources), 0)
+
+
+def test_starts_are_looked_for_once_for_each_way_to_slice(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Any] = []
+
+    def counted(labels: Any) -> Any:
+        looked.append(labels.shape)
+        return start_candidates(labels)
+
+    monkeypatch.setattr(traced, "start_candidates", counted)
+    traced._candidates.cache_clear()
+    spec = make_spec(source)
+    first = [generate_episode(spec, seed) for seed in range(30)]
+    assert 0 < len(looked) <= 3 * 2 * 2  # axes, directions and steps
+    monkeypatch.setattr(traced, "_candidates", lambda *_of: None)  # looked for anew each time
+    assert [generate_episode(spec, seed) for seed in range(30)] == first
+
+
+def test_a_worker_calculates_in_one_thread(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def threads() -> int:
+        return max(pool["num_threads"] for pool in threadpool_info())
+
+    def watched(spec: GenerateSpec, seed: int) -> Episode:
+        seen.append(threads())
+        return generate_episode(spec, seed)
+
+    seen: list[int] = []
+    monkeypatch.setattr("bcannot_core.episodes.specification.generate_episode", watched)
+    with threadpool_limits(3):
+        generate_episodes(make_spec(source), 2, 0, tmp_path / "d")
+        assert threads() == 3
+    assert seen == [1, 1]
+
+
+def test_volumes_are_generated_before_there_are_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthetic, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(synthetic, "_memory", OrderedDict())
+    monkeypatch.setattr(generate, "ProcessPoolExecutor", lambda *_of, **_options: Looking())
+    address = "synthetic://default?seed=3&shape=24,64,64"
+
+    class Looking(ThreadPoolExecutor):
+        """Workers that note what is there when they begin."""
+
+        def submit(self, call: Any, /, *args: Any, **options: Any) -> Future[Any]:
+            there.append(len(list((tmp_path / "cache").glob("*.npz"))))
+            return super().submit(call, *args, **options)
+
+    there: list[int] = []
+    spec = make_spec(Source(address, f"{address}#box=0,24,0,64,0,64"), min_sections=2)
+    both = Mixture((spec, GenerateSpec("exploration_3d")))
+    generate_episodes(both, 2, 0, tmp_path / "d", workers=2)
+    assert there and min(there) == 1
+    generate_episodes(both, 2, 0, tmp_path / "d", workers=2)  # all there: nothing to prepare
+    assert len(there) == 1
 
 
 def test_a_volume_that_has_moved_is_found_with_its_region(source: Source, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Generated volumes by address: settings, caches in memory and on the disk."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,35 @@ def test_a_volume_is_generated_once(made: list[int], tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").iterdir())) == 1
     open_volume(ADDRESS.replace("seed=3", "seed=4"))
     assert made == [3, 4]
+
+
+def test_a_volume_can_be_made_for_other_processes(made: list[int], tmp_path: Path) -> None:
+    for _ in range(2):
+        synthetic.prepare_synthetic(ADDRESS.removeprefix("synthetic://"))
+        synthetic._memory.clear()
+    open_volume(ADDRESS)
+    assert made == [3]
+    with pytest.raises(UsageError, match="none"):
+        synthetic.prepare_synthetic("none")
+
+
+def test_what_is_in_use_is_kept_when_others_are_generated(
+    made: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [f"synthetic://default?seed={seed}&shape=2,20,20" for seed in range(3)]
+    for age, address in zip((30, 20), addresses, strict=False):
+        open_volume(address)
+        (newest,) = (p for p in (tmp_path / "cache").iterdir() if p.stat().st_mtime > 100)
+        os.utime(newest, (100 - age, 100 - age))
+    size = max(p.stat().st_size for p in (tmp_path / "cache").iterdir())
+    monkeypatch.setattr(synthetic, "DISK_BUDGET_BYTES", 2.5 * size)
+    synthetic._memory.clear()
+    for number in (0, 2, 0):  # the oldest file is read, then another comes
+        open_volume(addresses[number])
+        synthetic._memory.clear()
+    assert made == [0, 1, 2]
+    open_volume(addresses[1])
+    assert made == [0, 1, 2, 1]
 
 
 def test_a_damaged_cache_is_made_again(made: list[int], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.episodes.episode import Episode
@@ -115,6 +116,8 @@ def generate_episodes(
     with ExitStack() as stack:
         ahead = _AHEAD * workers if executor is None else _AHEAD_ELSEWHERE
         if executor is None and workers > 1:
+            if shards:
+                spec.prepare()
             spawn = get_context("spawn")
             pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_with_parent)
             executor = stack.enter_context(pool)
@@ -207,7 +210,9 @@ def _lost_workers() -> tuple[type[Exception], ...]:
 
 
 def _table(spec: Specification, seed: int, numbers: range) -> pa.Table:
-    return to_table([encode(_episode(spec, seed, number)) for number in numbers])
+    """Make episodes in one thread: worlds are small, and every other core has a worker."""
+    with threadpool_limits(1):
+        return to_table([encode(_episode(spec, seed, number)) for number in numbers])
 
 
 def _episode(spec: Specification, seed: int, number: int) -> Episode:

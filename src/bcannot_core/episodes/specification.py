@@ -2,70 +2,47 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
 from bcannot_core.annotators import Behaviour, make_annotator, named_behaviour
 from bcannot_core.episodes.episode import Episode, to_json
-from bcannot_core.episodes.worlds import episode_of, open_shared
+from bcannot_core.episodes.traced import (
+    ALL_AXES,
+    Orientation,
+    Source,
+    draw_tracing,
+    generate_missing,
+    pick,
+)
+from bcannot_core.episodes.worlds import episode_of
 from bcannot_core.errors import UsageError
 from bcannot_core.screen import get_variant, random_variant
 from bcannot_core.session.session import Session
-from bcannot_core.tasks.neurites import sample_neurites
-from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
+from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig
 from bcannot_core.tasks.registry import make_task, task_class
-from bcannot_core.volumes import Region
+from bcannot_core.tasks.tracing_world import DEFAULT_VOLUME
 
-Axes = tuple[int, int, int]
-_Choice = TypeVar("_Choice")
-
-ALL_AXES: tuple[Axes, ...] = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-"""Every slicing axis and both ways to lay out its sections; for isotropic volumes."""
+__all__ = [
+    "ALL_AXES",
+    "RANDOM_VARIANT",
+    "GenerateSpec",
+    "Mixture",
+    "Orientation",
+    "Source",
+    "Specification",
+    "episode_seed",
+    "generate_episode",
+]
 
 RANDOM_VARIANT = "random"
 """Among the variants to draw from: one with all its axes drawn."""
 
 _RECIPE = 2  # goes up when the same specification and seed give other episodes than before
 _PART, _HABITS = 1, 2  # streams of randomness apart from the world's, which has the seed alone
-
-
-@dataclass(frozen=True)
-class Source:
-    """A labelled volume to trace in.
-
-    Attributes
-    ----------
-    volume, labels : str
-        Addresses of the grey values and of the ids; the same one where a file holds both.
-    weight : float
-        How often it is drawn, relative to the other sources.
-    """
-
-    volume: str
-    labels: str
-    weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class Orientation:
-    """How a source is turned before it is sliced; drawn anew for each episode.
-
-    Attributes
-    ----------
-    axes : tuple
-        Orders of the axes to draw from; the first of each is the slicing axis.
-    flips : bool
-        Whether each axis runs backwards half of the time.
-    steps : tuple of int
-        Every how many sections is one kept, to draw from.
-    """
-
-    axes: tuple[Axes, ...] = ((0, 1, 2), (0, 2, 1))
-    flips: bool = True
-    steps: tuple[int, ...] = (1,)
 
 
 class Specification(Protocol):
@@ -82,6 +59,10 @@ class Specification(Protocol):
 
     def check(self) -> None:
         """See that it can be generated as far as can be told without a world."""
+        ...
+
+    def prepare(self) -> None:
+        """Make what all episodes need and every process would otherwise make for itself."""
         ...
 
     def episode(self, seed: int) -> Episode:
@@ -119,7 +100,7 @@ class GenerateSpec:
     behaviours: tuple[Behaviour | str, ...] = ("default",)
     mistakes: float | None = None
     sources: tuple[Source, ...] = ()
-    orientation: Orientation = Orientation()
+    orientation: Orientation = field(default_factory=Orientation)
     min_sections: int = 20
 
     @property
@@ -147,6 +128,14 @@ class GenerateSpec:
             habits = named_behaviour(behaviour) if isinstance(behaviour, str) else behaviour
             if self.mistakes is not None:
                 habits.with_mistakes(self.mistakes)
+
+    def prepare(self) -> None:
+        """Generate the volumes that are traced in, where they are not on this disk yet."""
+        addresses = [of for source in self.sources for of in (source.volume, source.labels)]
+        if self.task == NeuronTracing.id and not addresses:
+            addresses = [self.config.get("volume") or DEFAULT_VOLUME]
+        for address in addresses:
+            generate_missing(address)
 
     def episode(self, seed: int) -> Episode:
         """Make the episode of a seed, as :func:`generate_episode`."""
@@ -196,6 +185,11 @@ class Mixture:
         for part in self.parts:
             part.check()
 
+    def prepare(self) -> None:
+        """Prepare all parts."""
+        for part in self.parts:
+            part.prepare()
+
     def episode(self, seed: int) -> Episode:
         """Draw a part and make its episode."""
         weights = np.array(self.weights or (1.0,) * len(self.parts))
@@ -230,12 +224,13 @@ def generate_episode(spec: GenerateSpec, seed: int) -> Episode:
     """
     traced = spec.task == NeuronTracing.id and bool(spec.sources)
     rng = np.random.default_rng(seed if traced else (seed, _HABITS))
-    variant = _pick(rng, spec.variants)
-    behaviour = _pick(rng, spec.behaviours)
+    variant = pick(rng, spec.variants)
+    behaviour = pick(rng, spec.behaviours)
     if variant == RANDOM_VARIANT:
         variant = random_variant(rng).name
     if traced:
-        task: Any = _tracing(spec, variant, rng)
+        config = TracingConfig(**{**spec.config, "variant": variant})
+        task: Any = draw_tracing(spec.sources, spec.orientation, spec.min_sections, config, rng)
     else:
         task = make_task(spec.task, seed, variant=variant, **spec.config)
     session = Session(task)
@@ -252,37 +247,3 @@ def generate_episode(spec: GenerateSpec, seed: int) -> Episode:
     if strategy is not None:
         meta["strategy"] = strategy
     return episode_of(session, meta, seed=seed)
-
-
-def _tracing(spec: GenerateSpec, variant: str, rng: np.random.Generator) -> NeuronTracing:
-    """Turn a source and draw a neurite in it."""
-    weights = np.array([source.weight for source in spec.sources], dtype=float)
-    if not (np.all(weights >= 0) and np.isfinite(weights).all() and weights.sum() > 0):
-        raise UsageError(f"source weights {weights.tolist()} are not usable: give positive numbers")
-    source = spec.sources[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    axes = _pick(rng, spec.orientation.axes)
-    a, b, c = (bool(flip) for flip in rng.integers(2, size=3) * spec.orientation.flips)
-    step = (_pick(rng, spec.orientation.steps), 1, 1)
-    volume = Region(open_shared(source.volume), None, axes, (a, b, c), step)
-    labels = Region(open_shared(source.labels, labels=True), None, axes, (a, b, c), step)
-    config = TracingConfig(**{**spec.config, "variant": variant})
-    sections = min(config.sections, volume.shape[0])
-    path = next(
-        sample_neurites(
-            labels,
-            rng,
-            min_sections=min(spec.min_sections, sections),
-            sections=sections,
-            direction=config.direction,
-        )
-    )
-    y, x = (float(v) for v in path.points_yx[0])
-    return NeuronTracing(TracingWorld(volume, (path.z0, y, x), labels, path), config)
-
-
-def _pick(rng: np.random.Generator, choices: Sequence[_Choice]) -> _Choice:
-    if not choices:
-        raise UsageError(
-            "nothing to draw from: name at least one variant, behaviour, axis and step"
-        )
-    return choices[int(rng.integers(len(choices)))]

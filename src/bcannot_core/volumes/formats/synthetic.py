@@ -1,8 +1,10 @@
 """``synthetic://RECIPE?seed=1&shape=…``: generated EM and its labels, cached."""
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +56,24 @@ def open_synthetic(location: str, labels: bool) -> Opened:
     return single(ArraySource(array), "seg" if labels else "em", recipe.voxel_nm_zyx)
 
 
+def prepare_synthetic(location: str) -> None:
+    """Generate EM that is not cached on the disk yet, so that other processes find it there.
+
+    Parameters
+    ----------
+    location : str
+        As for :func:`open_synthetic`.
+
+    Raises
+    ------
+    UsageError
+        Unknown recipe, unknown setting, or a value out of range.
+    """
+    recipe, seed = _parse(location)
+    if not _cache_file(recipe, seed).exists():
+        _volumes(recipe, seed)
+
+
 def _parse(location: str) -> tuple[EmRecipe, int]:
     name, _, query = location.partition("?")
     try:
@@ -84,14 +104,18 @@ def _generator_digest() -> bytes:
     return digest.digest()
 
 
+def _cache_file(recipe: EmRecipe, seed: int) -> Path:
+    text = repr((recipe, seed)).encode() + _generator_digest()
+    return cache_dir() / f"{hashlib.blake2b(text, digest_size=16).hexdigest()}.npz"
+
+
 def _volumes(recipe: EmRecipe, seed: int) -> _Pair:
     """Return em and seg from memory, from the disk, or generated."""
-    text = repr((recipe, seed)).encode() + _generator_digest()
-    name = hashlib.blake2b(text, digest_size=16).hexdigest()
+    path = _cache_file(recipe, seed)
+    name = path.stem
     with _lock:  # one at a time: two threads that want the same volume generate it once
         found = _memory.get(name)
         if found is None:
-            path = cache_dir() / f"{name}.npz"
             found = _load(path, recipe.shape_zyx)
             if found is None:
                 made = generate(recipe, seed)
@@ -115,8 +139,11 @@ def _load(path: Path, shape: tuple[int, int, int]) -> _Pair | None:
             em, seg = archive["em"], archive["seg"]
     except (*READ_ERRORS, KeyError):
         return None
-    good = em.shape == seg.shape == shape and em.dtype == np.uint8 and seg.dtype == np.uint32
-    return (em, seg) if good else None
+    if em.shape != shape or seg.shape != shape or em.dtype != np.uint8 or seg.dtype != np.uint32:
+        return None
+    with suppress(OSError):  # what is in use is not the oldest
+        os.utime(path)
+    return em, seg
 
 
 def _save(path: Path, pair: _Pair) -> None:
