@@ -173,3 +173,72 @@ def test_a_viewer_needs_napari_and_a_display(
 def test_demo_without_a_policy_is_one_line(cli: Any, tmp_path: Path) -> None:
     code, _, err = cli("demo", "--out", tmp_path, "--policy", "no-such-policy", "--no-viewer")
     assert (code, err.count("\n")) == (1, 1)
+
+
+# ----------------------------------------------------------------------------------- other tasks
+
+POINTS = {"precision", "recall", "f1", "rmse_px", "success_rate"}
+COMMON = {"episodes", "done_rate", "mistakes", "undos", "steps_mean", "ms_per_action"}
+
+
+def evaluate_task(cli: Any, report: Path, *argv: object) -> dict[str, Any]:
+    code, out, err = cli("eval", *argv, "--json", report)
+    assert (code, err) == (0, "") and out
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+def test_eval_of_a_task_in_closed_loop(cli: Any, tmp_path: Path) -> None:
+    argv = ("baseline:flawless", "--task", "colored_dot_tracking", "--episodes", 2)
+    rollouts = tmp_path / "rollouts"
+    result = evaluate_task(
+        cli, tmp_path / "r.json", *argv, "--forced", 1, "--lockstep", 2, "--record", rollouts
+    )
+    assert set(result) >= POINTS | COMMON
+    assert result["task"] == "colored_dot_tracking" and result["mode"] == "closed-loop"
+    assert result["f1"] == result["done_rate"] == 1.0
+    assert result["forced_mistakes"]["undo_rate"] == 1.0
+    assert result["annotator"]["steps_mean"] > result["steps_mean"]
+    kept = open_dataset(rollouts)
+    assert [episode.meta["success"] for episode in (kept[0], kept[1])] == [True, True]
+    assert [step.outcome.action for step in replay(kept[1])][-1] == "done"
+    assert len(kept[0]) == result["per_episode"][0]["steps"]
+
+
+def test_eval_of_a_task_teacher_forced(cli: Any, tmp_path: Path, random_policy: Path) -> None:
+    argv = ("--task", "shape_matching", "--episodes", 2, "--mode", "teacher-forced")
+    perfect = evaluate_task(cli, tmp_path / "a.json", "baseline:flawless", *argv)
+    assert perfect["episodes"] == 2 and perfect["buttons"]["done"] == 1.0
+    assert perfect["placement_on_target"] == 1.0
+    assert perfect["by_action"]["done"]["accuracy"] == 1.0
+    trained = evaluate_task(cli, tmp_path / "b.json", random_policy, *argv)
+    assert trained["steps"] == perfect["steps"]
+    assert trained["action_accuracy"] < 1.0
+
+
+def test_a_policy_and_another_variant(cli: Any, tmp_path: Path, random_policy: Path) -> None:
+    argv = ("--task", "shape_matching", "--episodes", 1, "--forced", 0, "--limit", 4)
+    result = evaluate_task(cli, tmp_path / "r.json", random_policy, *argv, "--variant", "retro")
+    assert result["variant"] == "retro" and result["steps_mean"] <= 4
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "named"),
+    [
+        (("--task", "shape_matching", "--volume", "v.npz"), 2, "--volume"),
+        (("--task", "shape_matching", "--variant", "no-such"), 2, "no-such"),
+        (("--task", "shape_matching", "--lockstep", "0"), 2, "lockstep"),
+        (("--task", "shape_matching", "--data", "d"), 2, "--data"),
+    ],
+)
+def test_eval_of_a_task_refuses(cli: Any, argv: tuple[str, ...], code: int, named: str) -> None:
+    found, out, err = cli("eval", "baseline:random", *argv)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert named in err
+
+
+def test_eval_of_an_unknown_baseline_names_those_there_are(cli: Any) -> None:
+    code, _, err = cli("eval", "baseline:best", "--task", "shape_matching")
+    assert code == 2 and "baseline:random" in err
+    code, _, err = cli("eval", "baseline:random", "--task", "neuron_tracing")
+    assert code == 2 and "baseline:random" in err

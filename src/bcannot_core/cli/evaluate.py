@@ -17,11 +17,17 @@ from bcannot_core.cli.data import (
     ZStepOption,
     open_pair,
 )
+from bcannot_core.cli.evaluate_task import (
+    Asked,
+    closed_loop,
+    recorded,
+    show_teacher_forced,
+    teacher_forced,
+)
 from bcannot_core.errors import UsageError
 
 if TYPE_CHECKING:
     from bcannot_core.episodes.episode import Episode
-    from bcannot_core.policy.policy import Policy
     from bcannot_core.volumes import Volume
 
 NAME = "eval"
@@ -60,7 +66,13 @@ class _Asked:
 
 
 def command(
-    policy: Annotated[str, typer.Argument(help="The policy, a name or a folder.")],
+    policy: Annotated[
+        str,
+        typer.Argument(
+            help="The policy, a name or a folder; or baseline:random, baseline:annotator, "
+            "baseline:flawless, vlm:MODEL@URL."
+        ),
+    ],
     task: Annotated[str, typer.Option(help="What it is to do.")] = "neuron_tracing",
     mode: Annotated[
         Mode, typer.Option(help="The policy acts, or proposes on recorded history.")
@@ -84,41 +96,85 @@ def command(
         list[Path] | None,
         typer.Option(help="Recorded sessions, teacher-forced; scripted ones by default."),
     ] = None,
+    variant: Annotated[
+        str, typer.Option(help="Interface variant, for tasks other than tracing.")
+    ] = "original",
+    lockstep: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sessions at once, where the policy takes a batch."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Clicks after which an episode is cut off.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DATASET", help="Keep the policy's sessions, closed loop."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0 takes the most probable click; above, it is drawn.")
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json_file: JsonOption = None,
 ) -> None:
     """Score a policy.
 
-    closed-loop: the policy traces neurites drawn uniformly from a labelled volume; two baselines
-    trace the same: always the canvas centre, always the last node. teacher-forced: its proposals
-    are compared with the clicks of recorded or scripted sessions.
+    closed-loop: the policy works in worlds that no dataset has, and so does the scripted
+    annotator; in tracing it follows neurites drawn uniformly from a labelled volume, beside two
+    baselines. teacher-forced: its proposals are compared with the clicks of recorded or scripted
+    sessions.
     """
-    from bcannot_core.policy.policy import Policy
+    from bcannot_core.evaluation.tasks import TaskEvaluation
     from bcannot_core.tasks.registry import task_class
 
-    if task_class(task).id != "neuron_tracing":
-        raise UsageError(f"{task!r} cannot be evaluated yet: use neuron_tracing")
+    chosen = task_class(task).id
     if data and mode is Mode.CLOSED_LOOP:
-        raise UsageError("--data goes with --mode teacher-forced: closed loop needs --volume")
+        raise UsageError("--data goes with --mode teacher-forced: closed loop makes its own")
+    about: dict[str, Any] = {"policy": policy, "task": task, "mode": mode.value, "seed": seed}
+    if chosen != "neuron_tracing":
+        given = {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm}
+        wrong = [name for name, value in given.items() if value is not None]
+        if wrong:
+            raise UsageError(f"{wrong[0]} goes with neuron_tracing: {chosen} makes its own worlds")
+        words = Asked(policy, lockstep, device, temperature, record)
+        evaluation = TaskEvaluation(chosen, episodes, seed, variant, {}, limit, forced=forced)
+        if mode is Mode.CLOSED_LOOP:
+            report = closed_loop(words, evaluation)
+        else:
+            report = teacher_forced(words, evaluation, data)
+        write_json(json_file, {**report, **about, "variant": variant})
+        return
     asked = _Asked(episodes, seed, sections, nm_per_px, forced)
     pair = None
     if not data:
         pair = open_pair(volume or _sample(), labels, voxel_nm, (key, labels_key), z_step)
-    acting = Policy.load(policy, device=device)
+    acting = _acting(policy, device, temperature)
     if pair is not None and mode is Mode.CLOSED_LOOP:
         report = _closed_loop(acting, policy, pair, asked)
     else:
-        sessions = _recorded(data, episodes) if data else _scripted(pair, asked)
+        sessions = recorded(data, episodes) if data else _scripted(pair, asked)
         report = _teacher_forced(acting, sessions, episodes)
-    about: dict[str, Any] = {"policy": policy, "task": task, "mode": mode.value, "seed": seed}
     if pair is not None:
         about |= {"volume": pair[0].address, "labels": pair[1].address}
         about |= {"voxel_nm": pair[0].voxel_nm, "sections": sections}
     write_json(json_file, {**report, **about})
 
 
+def _acting(name: str, device: str, temperature: float) -> Any:
+    """Return who traces: a policy, or a vision-language model."""
+    if name.startswith("vlm:"):
+        from bcannot_core.evaluation.vlm.client import ChatClient
+        from bcannot_core.evaluation.vlm.policy import VlmPolicy, endpoint_of
+
+        return VlmPolicy(ChatClient(endpoint_of(name)), "neuron_tracing")
+    if name.startswith("baseline:"):
+        raise UsageError(f"{name} does not trace: baselines of tracing stand in every result")
+    from bcannot_core.policy.policy import Policy
+
+    return Policy.load(name, device=device, temperature=temperature)
+
+
 def _closed_loop(
-    acting: "Policy", name: str, pair: "tuple[Volume, Volume]", asked: _Asked
+    acting: Any, name: str, pair: "tuple[Volume, Volume]", asked: _Asked
 ) -> dict[str, Any]:
     from bcannot_core.evaluation.tracing import EvaluationOptions, evaluate_tracing
     from bcannot_core.tracing import TraceOptions
@@ -145,24 +201,13 @@ def _closed_loop(
     return report
 
 
-def _teacher_forced(acting: "Policy", sessions: "Iterator[Episode]", count: int) -> dict[str, Any]:
+def _teacher_forced(acting: Any, sessions: "Iterator[Episode]", count: int) -> dict[str, Any]:
     from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
 
     with progress("replaying", count) as advance:
         report = evaluate_teacher_forced(acting, sessions, advance)
-    by_type = report["action_accuracy_by_type"]
-    rows = [(name, figure(value)) for name, value in report.items() if value is not by_type]
-    table(("figure", "value"), [*rows, *((f"  {name}", figure(v)) for name, v in by_type.items())])
+    show_teacher_forced(report)
     return report
-
-
-def _recorded(data: list[Path], count: int) -> "Iterator[Episode]":
-    """Yield the first episodes of datasets."""
-    from bcannot_core.episodes.dataset import open_dataset
-
-    sessions = open_dataset(*data)
-    for i in range(min(count, len(sessions))):
-        yield sessions[i]
 
 
 def _scripted(pair: "tuple[Volume, Volume] | None", asked: _Asked) -> "Iterator[Episode]":

@@ -6,7 +6,7 @@ is wrapped by :class:`OneByOne`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,22 +65,9 @@ class Actors(ABC):
     ) -> None:
         """Take in what somebody else clicked in the living rows."""
 
-
-@runtime_checkable
-class Single(Protocol):
-    """A policy in one session."""
-
-    def reset(self) -> None:
-        """Forget the session."""
-        ...
-
-    def act(self, frame: Frame) -> Click:
-        """Return the click for a frame."""
-        ...
-
-    def observe(self, frame: Frame, click: Click) -> None:
-        """Take in somebody else's click."""
-        ...
+    def facts(self) -> dict[str, Any]:
+        """Return what else belongs in a result: counts of bad replies, for example."""
+        return {}
 
 
 class OneByOne(Actors):
@@ -129,6 +116,11 @@ class OneByOne(Actors):
         for policy, frame, click, lives in zip(self.policies, frames, clicks, alive, strict=True):
             if lives:
                 policy.observe(frame, click)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the first policy has to say of itself."""
+        facts = getattr(self.policies[0], "facts", None)
+        return {} if facts is None else dict(facts())
 
 
 def as_actors(policy: Any) -> Actors:

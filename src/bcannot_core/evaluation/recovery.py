@@ -50,7 +50,8 @@ class ForcedSeat(Seat):
     answer : str
         What the policy did next; empty before.
     right : bool
-        Whether that was what the flawless annotator would have done.
+        Whether that took it back or mended it: Undo, what the flawless annotator would have done,
+        or anything after which nothing is wrong.
     mended : bool
         Whether nothing was wrong any more in time.
     """
@@ -103,12 +104,11 @@ class ForcedSeat(Seat):
             self._placements += changed and outcome.action in self.session.task.edit_actions
             return
         self._since += 1
+        self.mended = not (self.session.terminated or self._oracle is None or self._oracle.mends())
         if not self.answer:
             self.answer = outcome.action
-            self.right = self._meaning(outcome.state_before) == self._expected
-        self.mended = self._oracle is not None and not (
-            self.session.terminated or self._oracle.mends()
-        )
+            expected = self._meaning(outcome.state_before) == self._expected
+            self.right = expected or self.mended or outcome.action == "undo"
 
     def _begin_watch(self) -> None:
         """See what the flawless annotator would do about it; was it harmless, try again later."""
@@ -160,9 +160,9 @@ def recovery_report(seats: Sequence[ForcedSeat], seed: int = 0) -> dict[str, Any
     Returns
     -------
     dict
-        ``episodes`` in which one was made, ``undo_rate`` (the next click was what the flawless
-        annotator would have done, as a rule Undo) with its interval, ``mended_rate`` (put right
-        within ten clicks), and ``answers``: how often the next click did what.
+        ``episodes`` in which one was made, ``undo_rate`` (the next click took it back or mended
+        it, as the flawless annotator would have done) with its interval, ``mended_rate`` (put
+        right within ten clicks), and ``answers``: how often the next click did what.
     """
     made = [seat for seat in seats if seat.forced and seat.answer]
     answers = Counter(seat.answer for seat in made)

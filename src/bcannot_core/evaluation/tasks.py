@@ -231,9 +231,12 @@ def _forced_seat(evaluation: TaskEvaluation, number: int) -> ForcedSeat:
     rng = np.random.default_rng((evaluation.world_seed(number), _FORCED))
     own = _scripted(task, evaluation, number)
     placements = 1 if own is None else max(1, own.judged - own.mistakes)
+    limit = _limit(evaluation, own)
+    if own is not None and not evaluation.forced_own_history:
+        limit = max(limit, 2 * own.steps)
     return ForcedSeat(
         Session(task),
-        _limit(evaluation, own),
+        limit,
         int(rng.integers(placements)),
         rng,
         own_history=evaluation.forced_own_history,

@@ -1,0 +1,1 @@
+"""Vision-language models as policies, through any endpoint that speaks the OpenAI chat format."""
