@@ -16,13 +16,9 @@ from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.specification import Source
 from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.policy.policy import Policy
-from bcannot_core.probes.activations import (
-    Chosen,
-    StreamingReader,
-    chosen_episodes,
-    record_activations,
-)
+from bcannot_core.probes.activations import Chosen, chosen_episodes, record_activations
 from bcannot_core.probes.labels import Labeller
+from bcannot_core.probes.reading import LockstepReader, StreamingReader, open_reader
 from bcannot_core.probes.taps import ClsTap
 
 
@@ -170,6 +166,50 @@ def test_a_folder_of_something_else_is_refused(
         record_activations(reader, some, tmp_path, policy="one")
     with pytest.raises(UsageError, match="no episodes"):
         record_activations(reader, first(episodes, 0), tmp_path / "none")
+
+
+@pytest.fixture(scope="module")
+def frames_policy() -> Any:
+    from bcannot_core.policy.frames.config import EncoderConfig, FramesConfig
+    from bcannot_core.policy.frames.net import FramesNet
+    from bcannot_core.policy.frames.policy import FramesPolicy
+
+    torch.manual_seed(0)
+    encoder = EncoderConfig(channels=(4, 8, 8), blocks=(0, 0, 1))
+    config = FramesConfig(
+        encoder=encoder, width=16, layers=2, heads=2, context=6, tokens_hw=(2, 2), features=8
+    )
+    return FramesPolicy(FramesNet(config), device="cpu")
+
+
+def test_the_tap_agrees_with_the_stream_of_a_whole_window(
+    frames_policy: Any, episodes: EpisodeDataset
+) -> None:
+    steps = list(Replay(episodes[0]))[:6]
+    frames = torch.from_numpy(np.stack([step.frame for step in steps]))[None]
+    clicks = torch.tensor([[(step.click.x, step.click.y) for step in steps]])
+    with torch.inference_mode():
+        whole = frames_policy.net.cls_stream(frames, clicks)[0]
+    heard, labels = next(StreamingReader(frames_policy).read(0, [episodes[0]]))
+    assert len(heard) == len(labels) == len(episodes[0])
+    assert heard.shape[1:] == whole.shape[1:] == (3, 16)
+    # bfloat16 in streaming
+    np.testing.assert_allclose(heard[:6], whole.float().numpy(), atol=0.05)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_sessions_in_lockstep_are_read_as_one_by_one(
+    frames_policy: Any, episodes: EpisodeDataset, rows: int
+) -> None:
+    some = episodes[:5]
+    reader = open_reader(frames_policy, rows)
+    assert isinstance(reader, LockstepReader)
+    together = list(reader.read(7, some))
+    alone = list(StreamingReader(frames_policy).read(7, some))
+    assert len(together) == len(alone) == 5
+    for (heard, labels), (expected, said) in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(labels, said)
+        np.testing.assert_allclose(heard.astype(np.float32), expected.astype(np.float32), atol=0.05)
 
 
 def test_episodes_are_drawn_task_by_task(episodes: EpisodeDataset) -> None:

@@ -86,16 +86,13 @@ def _recorded(
 ) -> "Activations":
     from bcannot_core.episodes.dataset import open_dataset
     from bcannot_core.policy.policy import Policy
-    from bcannot_core.probes.activations import (
-        StreamingReader,
-        chosen_episodes,
-        record_activations,
-    )
+    from bcannot_core.probes.activations import chosen_episodes, record_activations
     from bcannot_core.probes.directions import fingerprint
+    from bcannot_core.probes.reading import open_reader
 
     data, most, seed = asked
     chosen = chosen_episodes(open_dataset(*data), most, seed)
-    reader = StreamingReader(Policy.load(folder, device=device))
+    reader = open_reader(Policy.load(folder, device=device))
     with progress("replaying", len(chosen)) as advance:
         return record_activations(
             reader, chosen, where, policy=fingerprint(folder), advance=advance

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,61 +21,13 @@ from safetensors.numpy import save_file
 
 from bcannot_core.episodes.dataset import EpisodeDataset
 from bcannot_core.episodes.episode import Episode, to_json
-from bcannot_core.episodes.replay import Replay
 from bcannot_core.errors import DatasetError, UsageError
-from bcannot_core.probes.labels import LABELS, Labeller
-from bcannot_core.probes.taps import ClsTap
+from bcannot_core.probes.labels import LABELS, Labels
+from bcannot_core.probes.reading import Reader, Stream
 
 FORMAT, VERSION = "bcannot-activations", 1
 PART_EPISODES = 32
 _MANIFEST = "manifest.json"
-
-Labels = NDArray[np.void]
-Stream = NDArray[np.float16]
-
-
-class Reader(Protocol):
-    """Reads the stream of a policy over an episode.
-
-    Attributes
-    ----------
-    layers, width : int
-        Before the first layer and after each; size of the stream.
-    """
-
-    layers: int
-    width: int
-
-    def read(self, number: int, episode: Episode) -> tuple[Stream, Labels]:
-        """Return the stream (steps, layers, width) and the labels of an episode's steps."""
-        ...
-
-
-class StreamingReader:
-    """Shows episodes to a policy, step by step, as the plugin does live.
-
-    Parameters
-    ----------
-    policy : Policy
-        A policy that a tap fits on.
-    """
-
-    def __init__(self, policy: Any) -> None:
-        self._policy = policy
-        with ClsTap(policy) as tap:
-            self.layers, self.width = tap.layers, tap.width
-
-    def read(self, number: int, episode: Episode) -> tuple[Stream, Labels]:
-        """Return the stream (steps, layers, width) and the labels of an episode's steps."""
-        self._policy.reset()
-        labeller = Labeller(number, episode.task)
-        heard = np.empty((len(episode), self.layers, self.width), np.float16)
-        with ClsTap(self._policy) as tap:
-            for i, step in enumerate(Replay(episode)):
-                self._policy.observe(step.frame, (step.click.x, step.click.y))
-                heard[i] = tap.latest
-                labeller.add(step)
-        return heard, labeller.finish()
 
 
 @dataclass(frozen=True)
@@ -197,8 +149,7 @@ def record_activations(
         path = folder / f"part-{first // PART_EPISODES:05d}.safetensors"
         batch = episodes[first : first + PART_EPISODES]
         if not path.exists():
-            read = (reader.read(first + i, episode) for i, episode in enumerate(batch))
-            _write_part(path, read, advance)
+            _write_part(path, reader.read(first, batch), advance)
         else:
             advance(len(batch))
         parts.append(path)

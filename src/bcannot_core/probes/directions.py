@@ -84,6 +84,7 @@ def save_findings(
     aside = [folder / f".{name}.{os.getpid()}" for name in (_WEIGHTS, _ABOUT)]
     try:
         save_file(weights, aside[0])
+        aside[0].chmod(0o644)
         aside[1].write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         for scratch, name in zip(aside, (_WEIGHTS, _ABOUT), strict=True):
             scratch.replace(folder / name)

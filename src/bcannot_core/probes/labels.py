@@ -41,6 +41,9 @@ at step 0. Of the click that comes: ``coming`` (it is a mistake), ``action``, ``
 ``position``, the index of the object concerned, -1 for none.
 """
 
+Labels = NDArray[np.void]
+"""Rows of :data:`LABELS`."""
+
 _PHASES = {
     "place": Phase.PLACE,
     "undo": Phase.CORRECT,
@@ -77,7 +80,7 @@ class Labeller:
         corrected = bool(events & Flag.CORRECTION)
         self._before = (mistake, corrected, phase is Phase.PLACE, action)
 
-    def finish(self) -> NDArray[np.void]:
+    def finish(self) -> Labels:
         """Return the labels, one row a step."""
         return np.array(self._rows, dtype=LABELS)
 

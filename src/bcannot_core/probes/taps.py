@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bcannot_core.errors import UsageError
+from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.network import PolicyNet
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -18,9 +19,9 @@ class ClsTap:
 
     Parameters
     ----------
-    policy : Policy
-        A policy with a step transformer; every frame it looks at, by ``act``, ``propose`` or
-        ``observe``, gives a new ``latest``.
+    policy : Policy or BatchPolicy
+        A policy with a transformer over steps, of either family; every frame it looks at, by
+        ``act``, ``propose`` or ``observe``, gives a new ``latest``.
 
     Attributes
     ----------
@@ -34,17 +35,13 @@ class ClsTap:
     """
 
     def __init__(self, policy: Any) -> None:
-        net = getattr(policy, "net", None)
-        if not isinstance(net, PolicyNet):
-            kind = type(policy).__name__
-            raise UsageError(f"a {kind} has no [cls] stream: use a policy with a step transformer")
-        steps = net.steps
-        self.layers, self.width = len(steps.blocks) + 1, steps.config.width
-        self._from_end = steps.tokens_per_step - 1
+        blocks, per_step, self.width = _stream_of(policy)
+        self.layers = len(blocks) + 1
+        # a click's token may stand before [cls], never between it and the end of its frame
+        self._place = 1 - per_step
         self._heard: list[Tensor] = []
-        first, *_ = steps.blocks
-        self._hooks = [first.register_forward_pre_hook(self._begin)]
-        self._hooks += [block.register_forward_hook(self._hear) for block in steps.blocks]
+        self._hooks = [blocks[0].register_forward_pre_hook(self._begin)]
+        self._hooks += [block.register_forward_hook(self._hear) for block in blocks]
 
     @property
     def latest(self) -> NDArray[np.float16]:
@@ -55,10 +52,23 @@ class ClsTap:
         UsageError
             No frame was looked at yet.
         """
+        stream: NDArray[np.float16] = self.rows[0]
+        return stream
+
+    @property
+    def rows(self) -> NDArray[np.float16]:
+        """The stream of the frames last looked at in lockstep, (rows, layers, width).
+
+        Raises
+        ------
+        UsageError
+            No frame was looked at yet.
+        """
         if len(self._heard) != self.layers:
             raise UsageError("the policy has not looked at a frame yet: show it one")
-        stream = np.stack([tensor.float().cpu().numpy() for tensor in self._heard])
-        return stream.clip(-_LARGEST, _LARGEST).astype(np.float16)
+        stream = np.stack([tensor.float().cpu().numpy() for tensor in self._heard], 1)
+        low: NDArray[np.float16] = stream.clip(-_LARGEST, _LARGEST).astype(np.float16)
+        return low
 
     def close(self) -> None:
         """Stop listening."""
@@ -77,7 +87,22 @@ class ClsTap:
         self.close()
 
     def _begin(self, _block: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._heard = [inputs[0][0, -self._from_end]]
+        self._heard = [inputs[0][:, self._place]]
 
     def _hear(self, _block: nn.Module, _inputs: object, output: Tensor) -> None:
-        self._heard.append(output[0, -self._from_end])
+        self._heard.append(output[:, self._place])
+
+
+def _stream_of(policy: Any) -> tuple[list[nn.Module], int, int]:
+    """Return the layers that a policy's stream goes through, its tokens per step, its width."""
+    net = getattr(policy, "net", None)
+    if isinstance(net, PolicyNet):
+        blocks, per_step = list(net.steps.blocks), net.steps.tokens_per_step
+    elif isinstance(net, FramesNet):
+        blocks, per_step = list(net.transformer.blocks), net.config.tokens_per_step
+    else:
+        blocks, per_step = [], 0
+    if not blocks or not isinstance(net, PolicyNet | FramesNet):
+        kind = type(policy).__name__
+        raise UsageError(f"a {kind} has no [cls] stream: use a policy with a step transformer")
+    return blocks, per_step, net.config.width

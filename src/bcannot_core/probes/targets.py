@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from bcannot_core.annotators import Phase
 from bcannot_core.errors import UsageError
+from bcannot_core.probes.labels import Labels
 
-Labels = NDArray[np.void]
 Mask = NDArray[np.bool_]
 
 _SHARES = (0.6, 0.8)
