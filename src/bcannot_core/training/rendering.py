@@ -16,7 +16,7 @@ from bcannot_core.annotators import CORRECTION, make_annotator
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.worlds import build_task
-from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
+from bcannot_core.policy.checkpoint import load_glance, save_checkpoint
 from bcannot_core.policy.eye import Eye, Sight
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.screen import Screen
@@ -158,7 +158,7 @@ _nets: list[PolicyNet] = []
 def _load(folder: Path) -> None:
     """Keep the network in this worker process."""
     torch.set_num_threads(1)
-    _nets[:] = [_ready(load_checkpoint(folder)).requires_grad_(False)]
+    _nets[:] = [_ready(load_glance(folder)).requires_grad_(False)]
 
 
 def _ready(net: PolicyNet) -> PolicyNet:

@@ -11,7 +11,7 @@ import torch
 
 from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
 from bcannot_core.errors import UsageError
-from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
+from bcannot_core.policy.checkpoint import load_glance, save_checkpoint
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import choose_device
 from bcannot_core.training.card import model_card
@@ -99,7 +99,7 @@ class _Run:
         self.until = None if options.budget is None else time.monotonic() + options.budget * 60
         torch.manual_seed(self.recipe.seed)
         self.net = (
-            PolicyNet(self.recipe.policy) if start_from is None else load_checkpoint(start_from)
+            PolicyNet(self.recipe.policy) if start_from is None else load_glance(start_from)
         )
         self.net.to(self.device)
 

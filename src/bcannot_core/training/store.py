@@ -3,7 +3,8 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,23 @@ _TENSORS = "state.safetensors"
 
 def save_state(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Write a state; the one before stays until the new one is whole."""
+    with replacing(folder) as scratch:
+        whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        save_file(whole, scratch / _TENSORS)
+        (scratch / _VALUES).write_text(json.dumps(values), encoding="utf-8")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of another one when it was filled.
+
+    What a kill leaves behind is put right by :func:`load_state`.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     old = scratch.with_name(scratch.name + "-old")
     try:
-        whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-        save_file(whole, scratch / _TENSORS)
-        (scratch / _VALUES).write_text(json.dumps(values), encoding="utf-8")
+        yield scratch
         if folder.exists():
             folder.replace(old)
         scratch.replace(folder)
@@ -45,7 +56,7 @@ def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     CheckpointError
         It is there but not readable.
     """
-    _tidy(folder)
+    tidy(folder)
     if not folder.is_dir():
         return None
     try:
@@ -57,7 +68,7 @@ def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         ) from error
 
 
-def _tidy(folder: Path) -> None:
+def tidy(folder: Path) -> None:
     """Bring back a state that was moved aside and not yet replaced; remove half-written ones."""
     left = sorted(folder.parent.glob(f".{folder.name}-*"))
     for path in left:

@@ -94,7 +94,7 @@ class Schedule:
         try:
             episode = self._source.open(pick)
         except Exception as error:
-            error.add_note(f"in episode {pick.index} of {pick.task}")
+            error.add_note(f"in episode {pick.number} of {pick.task}")
             raise
         visit.given += len(visit.cuts)
         visit.opened += 1

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
 from bcannot_core.errors import DatasetError, UsageError
@@ -21,7 +22,7 @@ class Pick(NamedTuple):
     ----------
     task : str
         Its task.
-    index : int
+    number : int
         A number in a dataset, or the seed of a live episode.
     variant : str or None
         The interface to show it on, None for its own.
@@ -30,7 +31,7 @@ class Pick(NamedTuple):
     """
 
     task: str
-    index: int
+    number: int
     variant: str | None
     part: int = 0
 
@@ -87,7 +88,7 @@ class LiveEpisodes:
     def open(self, pick: Pick) -> OpenEpisode:
         """Do the episode."""
         variants = self._recipe.variants if pick.variant is None else (pick.variant,)
-        return open_live(pick.task, pick.index, variants, self._recipe.behaviours)
+        return open_live(pick.task, pick.number, variants, self._recipe.behaviours)
 
 
 class RecordedEpisodes:
@@ -141,7 +142,7 @@ class RecordedEpisodes:
 
     def open(self, pick: Pick) -> OpenEpisode:
         """Replay the episode."""
-        return open_recorded(self._dataset[pick.index], pick.variant)
+        return open_recorded(self._dataset[pick.number], pick.variant)
 
 
 class MixedEpisodes:
@@ -177,9 +178,10 @@ def make_source(datasets: Sequence[Path], recipe: DataRecipe) -> EpisodeSource:
     return RecordedEpisodes(datasets, recipe) if datasets else LiveEpisodes(recipe)
 
 
-def _shares(weights: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = np.asarray(weights, dtype=np.float64)
-    return values / values.sum()
+def _shares(weights: Sequence[float]) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = np.array(weights, dtype=np.float64)
+    shares: NDArray[np.float64] = values / values.sum()
+    return shares
 
 
 def _variant(rng: np.random.Generator, augment: float) -> str | None:

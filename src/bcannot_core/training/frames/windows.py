@@ -19,6 +19,9 @@ from bcannot_core.training.workers import end_with_parent
 
 AHEAD = 3
 
+_Asked = tuple[int, Sequence[int], list[Future[list[Row]]]]
+"""A slot, the numbers of the windows for it, and what the workers will say of them."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -31,12 +34,15 @@ class Batch:
         batch is asked for.
     rows : tuple of Row
         Task and actions of each window.
+    numbers : sequence of int
+        The windows' numbers.
     slot : int
         Which piece of shared memory the arrays are in, 0 without workers.
     """
 
     arrays: Arrays
     rows: tuple[Row, ...]
+    numbers: Sequence[int]
     slot: int = 0
 
 
@@ -95,18 +101,17 @@ class WindowSource:
         if self._schedule is not None:
             for wanted in numbers:
                 rows = tuple(_write(self.cutter, self._schedule, self.slots[0], wanted))
-                yield Batch(self.slots[0], rows)
+                yield Batch(self.slots[0], rows, wanted)
             return
-        coming, pending = enumerate(numbers), deque[tuple[int, list[Future[list[Row]]]]]()
+        coming, pending = enumerate(numbers), deque[_Asked]()
         try:
             while True:
                 while len(pending) < AHEAD and (following := next(coming, None)) is not None:
-                    slot = following[0] % AHEAD
-                    pending.append((slot, self._ask(slot, following[1])))
+                    pending.append(self._ask(following[0] % AHEAD, following[1]))
                 if not pending:
                     return
-                slot, futures = pending[0]
-                yield Batch(self.slots[slot], self._rows(futures), slot)
+                slot, wanted, futures = pending[0]
+                yield Batch(self.slots[slot], self._rows(futures), wanted, slot)
                 pending.popleft()
         except BrokenExecutor as error:
             raise DatasetError(
@@ -114,17 +119,21 @@ class WindowSource:
                 "or a smaller data.lanes"
             ) from error
         finally:
-            for _, futures in pending:
+            for _, _, futures in pending:
                 for future in futures:
                     future.cancel()
 
-    def _ask(self, slot: int, numbers: Sequence[int]) -> list[Future[list[Row]]]:
+    def _ask(self, slot: int, numbers: Sequence[int]) -> _Asked:
         """Divide a batch among the workers: a row, and so a lane, always goes to the same one."""
         every = len(self._pools)
-        return [
-            pool.submit(_draw, slot, list(numbers)[i::every], i, every)
-            for i, pool in enumerate(self._pools)
-        ]
+        return (
+            slot,
+            numbers,
+            [
+                pool.submit(_draw, slot, numbers[i::every], i, every)
+                for i, pool in enumerate(self._pools)
+            ],
+        )
 
     def _rows(self, futures: Sequence[Future[list[Row]]]) -> tuple[Row, ...]:
         parts = [future.result() for future in futures]
