@@ -60,14 +60,14 @@ def random_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+    from bcannot_core.policy.glance_policy import GlancePolicy
     from bcannot_core.policy.network import PolicyNet
-    from bcannot_core.policy.policy import Policy
 
     torch.manual_seed(0)
     glance = GlanceConfig(size=64, channels=(8, 16, 16))
     config = PolicyConfig(width=32, layers=1, heads=2, glance=glance)
     folder = tmp_path_factory.mktemp("policies") / "untrained"
-    Policy(PolicyNet(config), device="cpu").save(folder, card="# untrained\n")
+    GlancePolicy(PolicyNet(config), device="cpu").save(folder, card="# untrained\n")
     return folder
 
 

@@ -9,6 +9,7 @@ from bcannot_core.errors import CheckpointError, ClickError, UsageError
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
 from bcannot_core.policy.eye import Eye
 from bcannot_core.policy.glance import GlanceOutput
+from bcannot_core.policy.glance_policy import GlancePolicy
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import Policy, choose_device
 from bcannot_core.screen import build_layout
@@ -27,7 +28,7 @@ def make_policy(seed=0, gate=None, temperature=0.0, draw=0, **config):
     if gate is not None:
         torch.nn.init.zeros_(net.steps.gate.weight)
         torch.nn.init.constant_(net.steps.gate.bias, gate)
-    return Policy(net, device="cpu", temperature=temperature, seed=draw)
+    return GlancePolicy(net, device="cpu", temperature=temperature, seed=draw)
 
 
 def make_frame(seed=0):

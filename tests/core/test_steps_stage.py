@@ -12,8 +12,8 @@ from bcannot_core.episodes.replay import replay
 from bcannot_core.errors import DatasetError
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput
+from bcannot_core.policy.glance_policy import GlancePolicy
 from bcannot_core.policy.network import PolicyNet
-from bcannot_core.policy.policy import Policy
 from bcannot_core.training.recipe import OptimizerRecipe, StepsRecipe
 from bcannot_core.training.rendering import RenderedEpisode, render, render_all, roll_out
 from bcannot_core.training.steps_stage import StepsStage, _spread
@@ -71,7 +71,7 @@ def test_a_rendered_episode_is_what_a_watching_policy_sees(episodes):
     assert len(rendered) == len(episode)
     assert rendered.actions == tuple(click.action for click in episode.clicks)
     assert rendered.clicks.tolist() == [[click.x, click.y] for click in episode.clicks]
-    policy = Policy(make_net(), device="cpu")
+    policy = GlancePolicy(make_net(), device="cpu")
     for t, (frame, click, _) in enumerate(replay(episode)):
         sight = policy._eye.look(frame)
         assert (rendered.coarse[t] == sight.coarse).all()
@@ -94,7 +94,7 @@ def test_near_means_a_placement_within_the_glance(episodes):
 
 @pytest.mark.slow
 def test_workers_render_the_same(episodes, tmp_path):
-    policy = Policy(make_net(), device="cpu")
+    policy = GlancePolicy(make_net(), device="cpu")
     for parameter in policy.net.parameters():
         parameter.data = parameter.data.half().float()
     policy.save(tmp_path / "p")

@@ -71,8 +71,8 @@ def volume(labelled_npz: Path) -> Volume:
 def placing_policy(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained policy that always clicks on the canvas, where its glance likes it best."""
     from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+    from bcannot_core.policy.glance_policy import GlancePolicy
     from bcannot_core.policy.network import PolicyNet
-    from bcannot_core.policy.policy import Policy
 
     torch.manual_seed(0)
     canvas = LAYOUT.canvas
@@ -88,7 +88,7 @@ def placing_policy(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.nn.init.zeros_(net.steps.gate.weight)
     torch.nn.init.constant_(net.steps.gate.bias, 9)
     folder = tmp_path_factory.mktemp("policies") / "placing"
-    Policy(net, device="cpu").save(folder)
+    GlancePolicy(net, device="cpu").save(folder)
     return str(folder)
 
 

@@ -14,8 +14,8 @@ import torch
 
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
+from bcannot_core.policy.glance_policy import GlancePolicy
 from bcannot_core.policy.network import PolicyNet
-from bcannot_core.policy.policy import Policy
 from bcannot_core.screen import build_layout, get_variant
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
 from bcannot_core.tracing import Trace, TraceOptions, Tracer, trace
@@ -112,7 +112,7 @@ class Guided(Scripted):
             heads=2,
             glance=GlanceConfig(size=16, lags=(1, 2), channels=(8, 8, 8)),
         )
-        self.policy = Policy(PolicyNet(config), device="cpu")
+        self.policy = GlancePolicy(PolicyNet(config), device="cpu")
         self.proposed: list[tuple[tuple[int, int], float]] = []
         super().__init__(aims)
 

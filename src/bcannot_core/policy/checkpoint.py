@@ -16,7 +16,12 @@ from torch import Tensor
 
 from bcannot_core.errors import CheckpointError
 from bcannot_core.policy.config import PolicyConfig
+from bcannot_core.policy.frames.config import FramesConfig
+from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.network import PolicyNet
+
+Net = PolicyNet | FramesNet
+"""The network of a policy, of whichever family."""
 
 FORMAT = "bcannot-policy"
 VERSION = 2
@@ -59,13 +64,13 @@ def resolve_policy(name: str | Path) -> Path:
 
 
 def save_checkpoint(
-    net: PolicyNet, folder: Path, *, card: str, training: Mapping[str, Any], half: bool = True
+    net: Net, folder: Path, *, card: str, training: Mapping[str, Any], half: bool = True
 ) -> None:
     """Write a checkpoint folder; an existing one is replaced once the new one is whole.
 
     Parameters
     ----------
-    net : PolicyNet
+    net : Net
         What to save.
     folder : Path
         Where to.
@@ -96,6 +101,7 @@ def save_checkpoint(
         config = {
             "format": FORMAT,
             "version": VERSION,
+            "family": family_of(net),
             "policy": net.config.to_json(),
             "training": dict(training),
         }
@@ -115,17 +121,35 @@ def _replaceable(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "config.json").is_file() or not any(folder.iterdir()))
 
 
-def load_checkpoint(folder: Path) -> PolicyNet:
-    """Read a checkpoint folder.
+def family_of(net: Net) -> str:
+    """Return the name of a network's family, as it stands in ``config.json``."""
+    return net.family
+
+
+def _build(config: Mapping[str, Any], folder: Path) -> Net:
+    """Return the network, without memory for its weights, that a configuration describes."""
+    family = config.get("family", "glance")
+    values = config["policy"]
+    with torch.device("meta"):  # takes no memory, whatever the configuration says
+        if family == "glance":
+            return PolicyNet(PolicyConfig.from_json(values))
+        if family == "frames":
+            return FramesNet(FramesConfig.from_json(values))
+    raise CheckpointError(
+        f"{folder} holds a policy of the family {family!r}, which this release does not know: "
+        "update bcannot"
+    )
+
+
+def load_checkpoint(folder: Path) -> Net:
+    """Read a checkpoint folder, of whichever family.
 
     Raises
     ------
     CheckpointError
         A file is missing, unreadable, of another version, or does not fit the configuration.
     """
-    config = PolicyConfig.from_json(read_config(folder)["policy"])
-    with torch.device("meta"):  # takes no memory, whatever the configuration says
-        net = PolicyNet(config)
+    net = _build(read_config(folder), folder)
     state: dict[str, Tensor] = {}
     for path in _shard_paths(folder):
         try:
@@ -148,6 +172,22 @@ def load_checkpoint(folder: Path) -> PolicyNet:
             )
     weights = {name: state[name].to(t.dtype) for name, t in expected.items()}
     net.load_state_dict(weights, assign=True)
+    return net
+
+
+def load_glance(folder: Path) -> PolicyNet:
+    """Read a checkpoint folder of the glance family.
+
+    Raises
+    ------
+    CheckpointError
+        As :func:`load_checkpoint`, and where the policy is of another family.
+    """
+    net = load_checkpoint(folder)
+    if not isinstance(net, PolicyNet):
+        raise CheckpointError(
+            f"{folder} holds a policy of the family {family_of(net)!r}: give one for tracing"
+        )
     return net
 
 

@@ -1,5 +1,7 @@
 """The whole network of a policy: what a checkpoint holds."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from bcannot_core.policy.config import PolicyConfig
@@ -15,6 +17,8 @@ class PolicyNet(nn.Module):
     config : PolicyConfig
         Screen and sizes.
     """
+
+    family: ClassVar[str] = "glance"
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()

@@ -1,21 +1,31 @@
 """A policy as the rest of the system uses it: frames in, clicks out, one at a time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from bcannot_core.errors import ClickError, UsageError
-from bcannot_core.policy.checkpoint import load_checkpoint, resolve_policy, save_checkpoint
-from bcannot_core.policy.eye import Eye, Frame, Sight
-from bcannot_core.policy.model import CELL, ClickLogits, StepInputs, grid_shape
-from bcannot_core.policy.network import PolicyNet
-from bcannot_core.policy.stream import TransformerStream
+from bcannot_core.errors import CheckpointError, ClickError, UsageError
+from bcannot_core.policy.checkpoint import (
+    Net,
+    family_of,
+    load_checkpoint,
+    resolve_policy,
+    save_checkpoint,
+)
+
+Frame = NDArray[np.uint8]
+
+_CLASSES = {
+    "glance": "bcannot_core.policy.glance_policy:GlancePolicy",
+    "frames": "bcannot_core.policy.frames.policy:FramesPolicy",
+}
 
 
 @dataclass(frozen=True)
@@ -55,44 +65,54 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-class Policy:
+class Policy(ABC):
     """A trained policy with the memory of one session.
+
+    Subclasses, one a family of networks, say how a frame is looked at, a click chosen, and a
+    click taken in.
 
     Parameters
     ----------
-    net : PolicyNet
+    net : Net
         The network.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` …
     temperature : float
         0 takes the most probable click; above, clicks are drawn.
-    seed : int
-        Seed of the draws.
+
+    Attributes
+    ----------
+    name : str
+        What it was loaded as.
     """
 
-    def __init__(
-        self, net: PolicyNet, *, device: str = "auto", temperature: float = 0.0, seed: int = 0
-    ) -> None:
+    def __init__(self, net: Net, *, device: str = "auto", temperature: float = 0.0) -> None:
         self.device = choose_device(device)
-        self.net = net.to(self.device).eval().requires_grad_(False)
-        self.net.glance.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config = net.config
         self.temperature = temperature
         self.name = "unnamed"
-        self._generator = np.random.default_rng(seed)
-        self.reset()
+        self._saved: Net = net.to(self.device).eval().requires_grad_(False)
+        self._proposal: Proposal | None = None
 
     @classmethod
-    def load(cls, name: str | Path, device: str = "auto", *, temperature: float = 0.0) -> "Policy":
-        """Load a policy by name or from a checkpoint folder.
+    def load(cls, name: str | Path, device: str = "auto", *, temperature: float = 0.0) -> Self:
+        """Load a policy by name or from a checkpoint folder, whatever its family.
 
         Raises
         ------
         CheckpointError
-            There is no such policy, or its files are unreadable or of another version.
+            There is no such policy, its files are unreadable or of another version, or it is not
+            of the family whose class was asked.
         """
         folder = resolve_policy(name)
-        policy = cls(load_checkpoint(folder), device=device, temperature=temperature)
+        net = load_checkpoint(folder)
+        module, _, kind = _CLASSES[family_of(net)].partition(":")
+        family = getattr(import_module(module), kind)
+        if not issubclass(family, cls):
+            raise CheckpointError(
+                f"{folder} holds a policy of the family {family_of(net)!r}, which is no "
+                f"{cls.__name__}: load it by Policy.load"
+            )
+        policy: Self = family(net, device=device, temperature=temperature)
         policy.name = str(name) if not Path(name).is_dir() else folder.name
         return policy
 
@@ -100,18 +120,18 @@ class Policy:
         self, folder: str | Path, *, card: str = "", training: Mapping[str, Any] | None = None
     ) -> None:
         """Write the checkpoint folder: configuration, weights, model card."""
-        save_checkpoint(self.net, Path(folder), card=card, training=training or {})
+        save_checkpoint(self._saved, Path(folder), card=card, training=training or {})
+
+    @property
+    def frame_wh(self) -> tuple[int, int]:
+        """Width and height of the frames that the policy was made for."""
+        return self._saved.config.frame_wh
 
     # Acting -----------------------------------------------------------------------------------
 
+    @abstractmethod
     def reset(self) -> None:
         """Forget the session; the next frame begins a new one."""
-        self._eye = Eye(self.net.glance, self.config, self.device)
-        self._stream = TransformerStream(self.net.steps)
-        self._frame: Frame | None = None
-        self._awaits_click = False
-        self._logits: ClickLogits | None = None
-        self._proposal: Proposal | None = None
 
     @property
     def confidence(self) -> float:
@@ -124,7 +144,7 @@ class Policy:
         Raises
         ------
         CheckpointError
-            The frame has another size than the policy was made for.
+            The policy cannot look at frames of this size.
         """
         proposal = self.propose(frame)
         self._commit(proposal.click_xy)
@@ -154,105 +174,32 @@ class Policy:
         ClickError
             The click lies outside the frame.
         """
-        width, height = self.config.frame_wh
+        width, height = self._bounds(frame)
         if not (0 <= click[0] < width and 0 <= click[1] < height):
             raise ClickError(f"the click {click} lies outside the frame of {width} × {height} px")
         self._look(frame)
         self._commit((int(click[0]), int(click[1])), trusted=trusted)
 
+    @abstractmethod
     def heatmap(self) -> NDArray[np.float32]:
         """Return the probability of the next click, (height, width), sum 1, for the last frame.
 
         Zeros before the first frame.
         """
-        width, height = self.config.frame_wh
-        heat = np.zeros((height, width), dtype=np.float32)
-        if self._logits is None:
-            return heat
-        gate = self._gate()
-        rows, columns = grid_shape(self.config)
-        cells = torch.softmax(self._logits.pointer.flatten(), 0).view(rows, columns).cpu().numpy()
-        spread = np.repeat(np.repeat(cells, CELL, 0), CELL, 1)[:height, :width]
-        heat += (1 - gate) * spread / max(float(spread.sum()), 1e-9)
-        glimpse = self._eye.glimpse
-        if glimpse is not None:
-            near = np.zeros_like(heat)
-            _add_window(near, np.exp(glimpse.heat), self._eye.retina.to_frame(glimpse.origin_xy))
-            heat += gate * near / max(float(near.sum()), 1e-9)
-        return heat
 
-    # Inside -----------------------------------------------------------------------------------
+    # For the families -------------------------------------------------------------------------
 
+    def _bounds(self, _frame: Frame) -> tuple[int, int]:
+        return self.frame_wh
+
+    @abstractmethod
     def _look(self, frame: Frame) -> None:
-        """Bring retina, glance and transformer up to a frame, once."""
-        if self._awaits_click and self._frame is not None and np.array_equal(frame, self._frame):
-            return
-        sight = self._eye.look(frame)
-        self._frame = frame.copy()
-        self._awaits_click = True
-        self._logits = self._stream.look(self._step_inputs(sight))
+        """Take in a frame, once."""
 
-    def _commit(self, click: tuple[int, int], *, trusted: bool = False) -> None:
-        width, height = self.config.frame_wh
-        self._eye.click(click, trusted=trusted)
-        scaled = torch.tensor([[click[0] / width, click[1] / height]], device=self.device)
-        self._stream.click(scaled)
-        self._awaits_click = False
-
-    def _step_inputs(self, sight: Sight) -> StepInputs:
-        return StepInputs(
-            coarse=self._picture(sight.coarse),
-            patch=self._picture(sight.patch),
-            summary=self._tensor(sight.summary),
-            clicks=torch.zeros(1, 1, 2, device=self.device),
-        )
-
-    def _picture(self, picture: Frame) -> Tensor:
-        values = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
-        return values.permute(2, 0, 1)[None, None].float() / 255
-
-    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(values).to(self.device)[None, None]
-
-    def _gate(self) -> float:
-        assert self._logits is not None
-        return float(torch.sigmoid(self._logits.gate.flatten()[0]))
-
+    @abstractmethod
     def _choose(self) -> Proposal:
-        assert self._logits is not None
-        gate = self._gate()
-        glimpse = self._eye.glimpse
-        draw = self._generator.random() if self.temperature > 0 else 0.5
-        if glimpse is not None and draw < gate:
-            point = self._pick(glimpse.heat)
-            place = (point[0] + glimpse.origin_xy[0], point[1] + glimpse.origin_xy[1])
-            x, y = self._eye.retina.to_frame(place)
-            cx, cy, width, height = self.config.canvas_xywh
-            x, y = min(max(x, cx), cx + width - 1), min(max(y, cy), cy + height - 1)
-            return Proposal((x, y), gate * glimpse.sure, "glance")
-        rows, columns = grid_shape(self.config)
-        logits = self._logits.pointer.view(rows, columns).cpu()
-        column, row = self._pick(torch.log_softmax(logits.flatten(), 0).view(rows, columns).numpy())
-        width, height = self.config.frame_wh
-        x, y = min(column * CELL + CELL // 2, width - 1), min(row * CELL + CELL // 2, height - 1)
-        return Proposal((x, y), 1 - gate, "screen")
+        """Choose a click for the frame last looked at."""
 
-    def _pick(self, log_prob: NDArray[np.float32]) -> tuple[int, int]:
-        """Return (x, y) of the most probable place, or of a drawn one."""
-        if self.temperature > 0:
-            noise = self._generator.gumbel(size=log_prob.shape)
-            index = int((log_prob / self.temperature + noise).argmax())
-        else:
-            index = int(log_prob.argmax())
-        y, x = divmod(index, log_prob.shape[1])
-        return x, y
-
-
-def _add_window(
-    target: NDArray[np.float32], window: NDArray[np.float32], corner_xy: tuple[int, int]
-) -> None:
-    x, y = corner_xy
-    ya, yb = max(y, 0), min(y + window.shape[0], target.shape[0])
-    xa, xb = max(x, 0), min(x + window.shape[1], target.shape[1])
-    if yb > ya and xb > xa:
-        target[ya:yb, xa:xb] += window[ya - y : yb - y, xa - x : xb - x]
+    @abstractmethod
+    def _commit(self, click: tuple[int, int], *, trusted: bool = False) -> None:
+        """Take in the click made on the frame last looked at."""

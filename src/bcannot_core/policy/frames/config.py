@@ -13,7 +13,8 @@ EncoderKind = Literal["conv", "vit"]
 HeadKind = Literal["pointer", "independent"]
 
 _LARGEST_FRAME = 8192
-_SMALLEST_FRAME = 32
+SMALLEST_FRAME = 32
+"""Least height and width of a frame."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class FramesConfig:
             It cannot, or would be larger than any that makes sense.
         """
         fits = {
-            "frame_wh": all(_SMALLEST_FRAME <= s <= _LARGEST_FRAME for s in self.frame_wh),
+            "frame_wh": all(SMALLEST_FRAME <= s <= _LARGEST_FRAME for s in self.frame_wh),
             "heads": self.heads >= 1 and self.width % (2 * self.heads) == 0,
             "width": 1 <= self.width <= 8192,
             "layers": 0 <= self.layers <= 256,

@@ -1,6 +1,7 @@
 """The frames policy's network: encoder, transformer over steps, click head. Torch alone."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class FramesNet(nn.Module):
     config : FramesConfig
         Its sizes.
     """
+
+    family: ClassVar[str] = "frames"
 
     def __init__(self, config: FramesConfig) -> None:
         super().__init__()
