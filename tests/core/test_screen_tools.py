@@ -19,6 +19,7 @@ from bcannot_core.screen import (
     random_variant,
 )
 from bcannot_core.screen.font import text_mask
+from bcannot_core.screen.packing import _Grid
 from bcannot_core.screen.sprites import fitted
 from bcannot_core.screen.themes import axes_of
 
@@ -96,6 +97,22 @@ def test_everything_lies_apart_inside_the_window_and_is_clickable(variant, need)
         assert min(rect.w, rect.h) >= 17
         for xy in (rect.centre, (rect.x, rect.y), (rect.right - 1, rect.bottom - 1)):
             assert screen.hit(*xy) == ("button", name, None)
+
+
+def test_a_glow_is_cut_off_at_the_edge_of_the_window():
+    screen = make_screen("top:light:pill:medium:glow:top", buttons=1, toggles=12)
+    assert WINDOW.bottom - screen.layout.canvas.bottom < 6
+    assert screen.draw(Content(PICTURE)).shape == (436, 426, 3)
+
+
+@pytest.mark.parametrize(("buttons", "columns"), [(6, 2), (7, 2), (5, 2), (4, 3)])
+def test_a_last_button_alone_in_its_row_fills_the_row(buttons, columns):
+    specs = make_specs(buttons=buttons)
+    rects = list(_Grid(columns, 20, 4).place_buttons(specs, Rect(10, 20, 122, 0)).values())
+    lone = buttons % columns == 1
+    assert (rects[-1].x, rects[-1].w) == (10, 122) if lone else rects[-1].w < 122
+    assert rects[-1].right <= 132
+    assert len({rect.w for rect in rects[:-1]}) == 1
 
 
 @settings(deadline=None, max_examples=150)

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 from itertools import chain
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -106,8 +107,7 @@ class PlanAnnotator(Annotator, Generic[TaskT]):
             raise TaskError(f"{session.task.id} is no {self.task_type.id}: choose its annotator")
         self.task = cast("TaskT", session.task)
         self.strategy = _strategy(self.strategies, behaviour, self.hand)
-        paced = replace(behaviour, pace=behaviour.pace * self.strategy.pace)
-        self.hand = Hand(rng, paced)
+        self.hand = Hand(rng, _paced(behaviour, self.strategy.pace))
         self._mistake_rate = min(behaviour.mistakes * self.strategy.mistakes, 0.9)
         self._script: Iterator[Intent] | None = None
         self._opened = self._closed = self._repairing = False
@@ -259,6 +259,12 @@ class PlanAnnotator(Annotator, Generic[TaskT]):
         if isinstance(target, tuple):
             return layout.canvas.x + target[0], layout.canvas.y + target[1]
         return self.hand.on_button(layout.buttons[intent.action if target is None else target])
+
+
+@lru_cache(maxsize=64)
+def _paced(behaviour: Behaviour, pace: float) -> Behaviour:
+    """Return a behaviour so many times as slow."""
+    return replace(behaviour, pace=behaviour.pace * pace)
 
 
 def _strategy(strategies: Sequence[Strategy], behaviour: Behaviour, hand: Hand) -> Strategy:

@@ -84,6 +84,14 @@ class _Grid(NamedTuple):
             rects[spec.id] = Rect(x, y, each, self.height)
         return rects
 
+    def place_buttons(self, specs: Sequence[ButtonSpec], area: Rect) -> dict[str, Rect]:
+        """Place as :meth:`place`, but let a last one that is alone in its row fill the row."""
+        rects = self.place(specs, area)
+        if len(specs) % self.columns == 1:
+            last = specs[-1].id
+            rects[last] = rects[last]._replace(w=area.w)
+        return rects
+
 
 def pack(request: Request) -> Packed:
     """Lay out a request; what comes out may exceed the window where nothing fits."""
@@ -224,7 +232,7 @@ def _beside(request: Request) -> Packed:
     area = Rect(panel_x, y, panel_w, 0)
     _place_panel(request, packed, area)
     area = area._replace(y=area.y + (heights[0] + GAP if heights[0] else 0))
-    packed.rects |= grid.place(buttons, area)
+    packed.rects |= grid.place_buttons(buttons, area)
     area = area._replace(y=area.y + (heights[1] + GAP if heights[1] else 0))
     packed.rects |= of.place(items, area)
     return packed

@@ -1,6 +1,7 @@
 """The painter: keeps a picture with shapes on it, and draws again only what changed."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import repeat
 
 import numpy as np
@@ -66,8 +67,7 @@ class Painter:
     def __init__(self, frame: Picture, canvas: Rect) -> None:
         self._canvas = frame[canvas.slices]
         self._frame = frame.reshape(-1).view(PIXEL)
-        rows, columns = np.ogrid[canvas.slices]
-        self._at = (rows * frame.shape[1] + columns).reshape(-1)  # canvas pixels in the frame
+        self._at = _places(canvas, frame.shape[1])
         self._touched = np.zeros(canvas.w * canvas.h, dtype=np.bool_)
         self._size_wh = (canvas.w, canvas.h)
         self._copies = ColourCopies()
@@ -146,6 +146,13 @@ class Painter:
         return Ink(ink.pixels[on], keep, ink.add[on], ink.box)
 
 
+@lru_cache(maxsize=16)
+def _places(canvas: Rect, frame_w: int) -> NDArray[np.intp]:
+    """Return where the pixels of a canvas stand in a frame's flat list of pixels."""
+    rows, columns = np.ogrid[canvas.slices]
+    return np.asarray(rows * frame_w + columns).reshape(-1)
+
+
 def _changed(removed: Sequence[Ink], added: Sequence[Ink]) -> list[Ink]:
     """Return the inks of only one of two lists; of both where the order of the others differs."""
     common = {id(ink) for ink in removed} & {id(ink) for ink in added}
@@ -164,14 +171,14 @@ def _common(one: Sequence[Mark], other: Sequence[Mark]) -> tuple[int, int]:
     """Return how many marks two lists share at the beginning, and of the rest at the end."""
     least = min(len(one), len(other))
     first = 0
-    while first < least and _same(one[first], other[first]):
+    while first < least and (one[first] is other[first] or _same(one[first], other[first])):
         first += 1
-    last = 0
-    while last < least - first and _same(one[-1 - last], other[-1 - last]):
-        last += 1
-    return first, last
+    last = -1
+    while last >= first - least and (one[last] is other[last] or _same(one[last], other[last])):
+        last -= 1
+    return first, -1 - last
 
 
 def _same(one: Mark, other: Mark) -> bool:
     """Whether two marks look the same; tuples of different kinds may be equal."""
-    return one is other or (one == other and type(one) is type(other))
+    return one == other and type(one) is type(other)

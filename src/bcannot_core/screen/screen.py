@@ -116,8 +116,8 @@ class Screen:
         canvas = self.layout.canvas
         if canvas.contains(x, y):
             return Hit("canvas", "", (x - canvas.x, y - canvas.y))
-        for name, rect in self.layout.buttons.items():
-            if rect.contains(x, y):
+        for name, (left, top, w, h) in self.layout.buttons.items():
+            if left <= x < left + w and top <= y < top + h:
                 return Hit("button", name)
         return Hit("none")
 

@@ -4,7 +4,7 @@ Whole numbers throughout, so that the same shape has the same pixels everywhere.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class Ink(NamedTuple):
 
     pixels: NDArray[np.intp]
     keep: NDArray[np.uint16] | None
-    add: NDArray[np.uint16] | NDArray[np.void]
+    add: NDArray[Any]
     box: Bounds
 
 
@@ -122,7 +122,7 @@ class _Stamp(NamedTuple):
     dx: NDArray[np.intp]
     dy: NDArray[np.intp]
     keep: NDArray[np.uint16] | None
-    add: NDArray[np.uint16] | NDArray[np.void]
+    add: NDArray[Any]
     box: Bounds
 
 

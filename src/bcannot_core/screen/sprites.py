@@ -286,7 +286,9 @@ def _draw_border(out: NDArray[np.uint8], layout: Layout, theme: Theme) -> None:
 
 
 def _fill(out: NDArray[np.uint8], rect: Rect, colour: Colour) -> None:
-    out[rect.slices] = plain((rect.w, rect.h), colour)  # a copy, several times faster than a colour
+    """Fill a rectangle as far as it lies on a picture."""
+    part = out[max(0, rect.y) : rect.bottom, max(0, rect.x) : rect.right]
+    part[:] = plain((part.shape[1], part.shape[0]), colour)  # several times faster than a colour
 
 
 @lru_cache(maxsize=128)

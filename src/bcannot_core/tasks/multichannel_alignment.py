@@ -201,19 +201,18 @@ class MultichannelAlignment(EditTask):
 
     def content(self, state: AlignmentState) -> Content:
         """Return what the screen shows."""
-        placed = state.points[state.channel]
-        marks = [(x, y, _PAIRED if i < state.pairs else _SINGLE) for i, (x, y) in enumerate(placed)]
+        placed, pairs = state.points[state.channel], state.pairs
+        marks = [(x, y, _PAIRED if i < pairs else _SINGLE) for i, (x, y) in enumerate(placed)]
         wanted = self.config.landmarks
         return Content(
             canvas=self.world.pictures[state.channel],
-            # Crosses first: shapes of one kind that follow each other are drawn at once.
             shapes=(
                 *(shape for x, y, colour in marks for shape in _cross(x, y, colour)),
                 *(_number(x, y, i, colour) for i, (x, y, colour) in enumerate(marks)),
             ),
-            markers=tuple(Marker(x, y, 7, _SINGLE) for x, y in placed[state.pairs :]),
-            status=(f"{state.pairs}/{wanted} pairs", f"channel {_NAMES[state.channel]}"),
-            progress=state.pairs / wanted,
+            markers=tuple(Marker(x, y, 7, _SINGLE) for x, y in placed[pairs:]),
+            status=(f"{pairs}/{wanted} pairs", f"channel {_NAMES[state.channel]}"),
+            progress=pairs / wanted,
             disabled=frozenset() if state.can_undo else frozenset({"undo"}),
             pressed=frozenset({CHANNELS[state.channel]}),
             hint=self._asked(state),

@@ -9,6 +9,7 @@ wide), and edges between them.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -178,14 +179,8 @@ class RoadNetwork(EditTask):
 
     def content(self, state: RoadState) -> Content:
         """Return the picture with the graph."""
-        discs = [
-            disc
-            for x, y in state.nodes
-            for disc in (Disc(x, y, 5, _RIM), Disc(x, y, 4, NODE_COLOUR))
-        ]
-        lines = [
-            Line(*state.nodes[a], *state.nodes[b], EDGE_COLOUR, width=2) for a, b in state.edges
-        ]
+        discs = [disc for node in state.nodes for disc in _discs(node)]
+        lines = [_road(state.nodes[a], state.nodes[b]) for a, b in state.edges]
         rings: tuple[Marker, ...] = ()
         if state.chosen is not None:
             x, y = state.nodes[state.chosen]
@@ -239,6 +234,17 @@ class RoadNetwork(EditTask):
             placed = ["placed"] * len(state.nodes)
             layers += _graph_layers(state.nodes, state.edges, "placed", NODE_COLOUR, placed)
         return layers
+
+
+@lru_cache(maxsize=1024)
+def _discs(at: Node) -> tuple[Disc, Disc]:
+    """Return the rim and the middle of a node; the same objects again draw faster."""
+    return Disc(*at, 5, _RIM), Disc(*at, 4, NODE_COLOUR)
+
+
+@lru_cache(maxsize=1024)
+def _road(start: Node, end: Node) -> Line:
+    return Line(*start, *end, EDGE_COLOUR, width=2)
 
 
 def nearest_node(nodes: tuple[Node, ...], at: tuple[int, int]) -> int | None:

@@ -8,7 +8,7 @@ higher canvas of light paper and a panel with a picture.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -184,23 +184,29 @@ class ShapeMatching(EditTask):
 
     def content(self, state: FieldState) -> Content:
         """Return what the screen shows."""
-        items = [self.world.items[i] for i in state.marked]
-        right = [i in self.wanted for i in state.marked]
-        found = sum(right)
+        wrong = [i for i in state.marked if i not in self.wanted]
+        found = len(state.marked) - len(wrong)
         return Content(
             canvas=self.world.picture,
-            shapes=tuple(_cross(item) for item, ok in zip(items, right, strict=True) if not ok),
-            markers=tuple(
-                marker
-                for item, ok in zip(items, right, strict=True)
-                for marker in _rings(item, _RIGHT if ok else _WRONG)
-            ),
+            shapes=tuple(_cross(self.world.items[i]) for i in wrong),
+            markers=tuple(marker for i in state.marked for marker in self._rings[i]),
             status=(f"FOUND: {found}/{len(self.wanted)}",),
             progress=found / len(self.wanted),
             disabled=frozenset() if state.can_undo else frozenset({"undo"}),
             panel=self.world.panel,
             caption="MATCH THIS",
         )
+
+    @cached_property
+    def _rings(self) -> list[tuple[Marker, Marker]]:
+        """Rings two pixels wide around the objects, as they are when marked."""
+        return [
+            (
+                Marker(item.x, item.y, item.radius + 2, _RIGHT if i in self.wanted else _WRONG),
+                Marker(item.x, item.y, item.radius + 3, _RIGHT if i in self.wanted else _WRONG),
+            )
+            for i, item in enumerate(self.world.items)
+        ]
 
     def score(self, state: FieldState) -> dict[str, Any]:
         """Return the metrics.
@@ -269,15 +275,6 @@ class ShapeMatching(EditTask):
         if action.canvas_xy is None:
             raise TaskError(f"{self.id} cannot redo {action.name!r}")
         return [action.canvas_xy]
-
-
-@lru_cache(maxsize=1024)
-def _rings(item: Item, colour: tuple[int, int, int]) -> tuple[Marker, Marker]:
-    """Return a ring two pixels wide around an object."""
-    return (
-        Marker(item.x, item.y, item.radius + 2, colour),
-        Marker(item.x, item.y, item.radius + 3, colour),
-    )
 
 
 def _cross(item: Item) -> Cross:

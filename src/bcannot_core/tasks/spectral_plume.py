@@ -170,7 +170,7 @@ class SpectralPlume(EditTask):
             shapes += _closed(polygon)
         shapes += [Disc(x, y, 4, OPEN_COLOUR) for x, y in state.vertices[:1]]
         for a, b in pairwise(state.vertices):
-            shapes += [Line(*a, *b, OPEN_COLOUR), Disc(*b, 2, OPEN_COLOUR)]
+            shapes += _side(a, b)
         unusable = {"close"} if len(state.vertices) < 3 else set()
         if not state.can_undo:
             unusable.add("undo")
@@ -224,6 +224,12 @@ class SpectralPlume(EditTask):
     def layers(self, state: PlumeState | None = None) -> list[LayerData]:
         """Return the scene, each band apart, the hidden truth and the polygons as napari layers."""
         return plume_layers(self.world, None if state is None else state.polygons)
+
+
+@lru_cache(maxsize=256)
+def _side(start: Vertex, end: Vertex) -> tuple[Line, Disc]:
+    """Return a side of the open polygon with the vertex at its end."""
+    return Line(*start, *end, OPEN_COLOUR), Disc(*end, 2, OPEN_COLOUR)
 
 
 @lru_cache(maxsize=64)

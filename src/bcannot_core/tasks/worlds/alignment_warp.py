@@ -16,6 +16,7 @@ _SPACING = 64
 _CONTROLS = SIDE // _SPACING + 3
 _WEIGHT = 4096
 _STEP = 64
+_UNIT = _WEIGHT * _WEIGHT * _STEP
 _ITERATIONS = 30
 
 Points = NDArray[np.float64]
@@ -49,14 +50,17 @@ class Warp:
         turned = np.stack([(centred * row).sum(axis=1) for row in self.matrix], axis=1)
         return np.asarray(turned + self.shift + SIDE / 2 + bent)
 
-    def to_b(self, points_a: Points) -> Points:
-        """Return where points of channel A lie in channel B, to 0.01 px, by iteration."""
+    def to_b(self, points_a: Points, most_off: float = 0.005) -> Points:
+        """Return where points of channel A lie in channel B, by iteration.
+
+        ``most_off`` px off in channel A, they are good enough.
+        """
         wanted = np.asarray(points_a, dtype=np.float64).reshape(-1, 2)
         guess = wanted.copy()
         for _ in range(_ITERATIONS):
             miss = wanted - self.to_a(guess)
             guess += miss
-            if not miss.size or np.abs(miss).max() < 0.005:
+            if not miss.size or np.abs(miss).max() < most_off:
                 break
         return guess
 
@@ -92,16 +96,32 @@ class Warp:
     def _plain(self) -> tuple[list[list[float]], list[float], list[list[list[float]]]]:
         return self.matrix.tolist(), self.shift.tolist(), self.controls.tolist()
 
-    def grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return where each pixel of channel B lies in channel A: x and y, float32 (256, 256)."""
-        basis = _basis()
-        at = np.arange(SIDE) - SIDE / 2
+    def grid(self, per_px: int = 1, margin: int = 0) -> list[NDArray[np.float64]]:
+        """Return where each pixel of channel B lies in channel A.
+
+        Parameters
+        ----------
+        per_px : int
+            How many units of the result make a pixel: a power of two.
+        margin : int
+            Pixels that the coordinates begin before the canvas.
+
+        Returns
+        -------
+        list of float64 (256, 256)
+            x and y.
+        """
+        basis = _affine_basis()
         out = []
-        for row, shift, controls in zip(self.matrix, self.shift, self.controls, strict=True):
-            bent = basis @ (controls * _STEP) @ basis.T
-            plain = row[0] * at[None, :] + row[1] * at[:, None] + (shift + SIDE / 2)
-            out.append((bent * (1 / (_WEIGHT * _WEIGHT * _STEP)) + plain).astype(np.float32))
-        return out[0], out[1]
+        for (across, down), shift, controls in zip(
+            self.matrix, self.shift, self.controls, strict=True
+        ):
+            whole = np.zeros((_CONTROLS + 2, _CONTROLS + 2))
+            whole[:_CONTROLS, :_CONTROLS] = controls * _STEP
+            whole[-2:, -2:] = [[(shift + SIDE / 2 + margin) * _UNIT, across * _UNIT],
+                               [down * _UNIT, 0.0]]  # fmt: skip
+            out.append(basis @ (np.rint(whole) * (per_px / _UNIT)) @ basis.T)
+        return out
 
 
 def sample_warp(
@@ -135,6 +155,13 @@ def _basis() -> NDArray[np.float64]:
     weights = np.rint(_weights(np.arange(SIDE, dtype=np.float64)) * _WEIGHT)
     weights.flags.writeable = False
     return weights
+
+
+@lru_cache(maxsize=1)
+def _affine_basis() -> NDArray[np.float64]:
+    """Return the same with a column of ones and one of distances from the centre, (256, 9)."""
+    at = np.arange(SIDE) - SIDE / 2
+    return np.column_stack([_basis(), np.ones(SIDE), at])
 
 
 def _weights(at: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,9 +200,7 @@ def sample_warped(picture: NDArray[np.uint8], warp: Warp, margin: int) -> NDArra
         What the scene has beyond the canvas.
     """
     height, width = picture.shape
-    x, y = warp.grid()
-    column = ((x + np.float32(margin)) * 16).astype(np.int32)
-    row = ((y + np.float32(margin)) * 16).astype(np.int32)
+    column, row = (at.astype(np.int32) for at in warp.grid(16, margin))
     np.clip(column, 0, 16 * (width - 1) - 1, out=column)
     np.clip(row, 0, 16 * (height - 1) - 1, out=row)
     right, down = (column & 15).astype(np.uint16), (row & 15).astype(np.uint16)

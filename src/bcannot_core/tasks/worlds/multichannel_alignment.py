@@ -130,7 +130,7 @@ def _choose(
         SIDE / cells
     )
     points = np.floor(np.concatenate([corners[:_CANDIDATES], spare]) + 0.5)
-    both = np.concatenate([points, warp.to_b(points)], axis=1)
+    both = np.concatenate([points, warp.to_b(points, 1.0)], axis=1)
     seen = ((both >= EDGE) & (both < SIDE - EDGE)).all(axis=1)
     candidates = points[seen].tolist()
     chosen: list[list[float]] = []

@@ -25,12 +25,14 @@ class Blob:
     ----------
     density : float32 (h, w)
         0 to 1.
-    inside : bool (h, w)
-        What lies within the outline: in one piece, without holes.
     """
 
     density: NDArray[np.float32]
-    inside: NDArray[np.bool_]
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """What lies within the outline, bool (h, w): in one piece, without holes."""
+        return _main_piece(self.density >= EDGE)
 
     @cached_property
     def outline_xy(self) -> NDArray[np.float64]:
@@ -72,7 +74,7 @@ def draw_blob(rng: np.random.Generator, size: float, ragged: float) -> Blob:
     faint = density > 0.02
     rows, columns = np.flatnonzero(faint.any(axis=1)), np.flatnonzero(faint.any(axis=0))
     density = density[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Blob(density, _main_piece(density >= EDGE))
+    return Blob(density)
 
 
 def _course(rng: np.random.Generator, size: float) -> list[tuple[float, float, float]]:

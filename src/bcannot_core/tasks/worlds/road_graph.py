@@ -1,6 +1,7 @@
 """Road graphs: streets that branch off streets, end, cross, or meet again."""
 
 import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,7 @@ class _Growth:
         self.spread = math.radians(4 + 31 * disorder)
         self.nodes: list[Point] = []
         self.edges: list[Edge] = []
+        self.degrees: Counter[int] = Counter()  # roads that meet at each node
         self.leaves: set[int] = set()
         self.main: set[Edge] = set()
         self._begin()
@@ -105,16 +107,17 @@ class _Growth:
             self.nodes.append(end)
         if crossed:
             self.nodes.append((x, y))
-            self.edges += [(4, end) for end in range(4)]
+            for node in range(4):
+                self._join(4, node)
             self.main.update(self.edges[:2])
         else:
-            self.edges.append((0, 1))
+            self._join(0, 1)
             self.main.add((0, 1))
 
     def branch(self, single: bool) -> None:
         """Try to let a road grow out of another one; with ``single``, out of a node."""
         if single or self.rng.random() < 0.2:
-            joints = [n for n in range(len(self.nodes)) if self._degree(n) == 3]
+            joints = [n for n in range(len(self.nodes)) if self.degrees[n] == 3]
             if joints:
                 node = joints[int(self.rng.integers(len(joints)))]
                 self._grow(self.nodes[node], self._gap_angle(node), node, None)
@@ -166,7 +169,7 @@ class _Growth:
             return
         near = min(other, key=lambda n: math.dist(self.nodes[n], point))
         if math.dist(self.nodes[near], point) < _GAP:
-            if self._degree(near) not in (2, 3) or not self._apart(near, start):
+            if self.degrees[near] not in (2, 3) or not self._apart(near, start):
                 return
             end, end_node = self.nodes[near], near
         else:
@@ -180,7 +183,7 @@ class _Growth:
             self._split(other, second)
         else:
             second = end_node
-        self.edges.append((first, second))
+        self._join(first, second)
 
     def _finish(
         self, start: Point, end: Point, node: int | None, edge: Edge | None, leaves: bool
@@ -195,7 +198,7 @@ class _Growth:
         first = self._node_at(start, node, edge)
         if leaves:
             self.leaves.add(len(self.nodes))
-        self.edges.append((first, len(self.nodes)))
+        self._join(first, len(self.nodes))
         self.nodes.append(end)
 
     def _node_at(self, start: Point, node: int | None, edge: Edge | None) -> int:
@@ -209,12 +212,14 @@ class _Growth:
         parts = [(edge[0], node), (node, edge[1])]
         at = self.edges.index(edge)
         self.edges[at : at + 1] = parts
+        self.degrees[node] += 2
         if edge in self.main:
             self.main.remove(edge)
             self.main.update(parts)
 
-    def _degree(self, node: int) -> int:
-        return sum(node in edge for edge in self.edges)
+    def _join(self, one: int, other: int) -> None:
+        self.edges.append((one, other))
+        self.degrees.update((one, other))
 
     def _angles(self, node: int) -> list[float]:
         x, y = self.nodes[node]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Rgb = tuple[float, float, float]
 _FAR = 99.0
-_NEAR_ROAD = 26.0  # how far from a road's middle its distance is known
+_NEAR_ROAD = 15.0  # how far from a road's middle its distance is known
 _LAND: dict[str, list[tuple[Rgb, Rgb]]] = {
     "country": [
         ((112, 128, 72), (104, 120, 66)), ((150, 142, 92), (141, 132, 84)),
@@ -102,17 +102,19 @@ def _draw_look(rng: np.random.Generator, graph: RoadGraph, config: "RoadNetworkC
     )
 
 
-def _land(rng: np.random.Generator, look: Look) -> list[Plane]:
-    """Return the red, green and blue plane of the land without roads."""
+def _land(rng: np.random.Generator, look: Look) -> Plane:
+    """Return the red, green and blue plane of the land without roads, (3, 256, 256)."""
     pairs = _LAND[look.land]
     palette: list[Rgb] = [colour for pair in pairs for colour in pair] + [_HEDGE]
     kinds = [(2 * i, 2 * i + 1) for i in range(len(pairs))]
     fields = field_map(rng, kinds, border=len(palette) - 1 if look.land == "country" else None)
     index = Rotation.by(float(rng.uniform(0, math.pi))).take(fields)
-    colours = np.array(palette, dtype=np.float32)
+    colours = np.array(palette, dtype=np.float32).T
     texture = noise(rng, "patch") * np.float32(5) + noise(rng, "grain") * np.float32(4)
     texture += noise(rng, "broad") * np.float32(6)
-    planes = [np.take(colours[:, channel], index) + texture for channel in range(3)]
+    planes = np.empty((3, 256, 256), dtype=np.float32)
+    for plane, levels in zip(planes, colours, strict=True):
+        np.add(np.take(levels, index), texture, out=plane)
     wood = noise(rng, "broad") + noise(rng, "patch") * np.float32(0.3)
     wood = np.minimum(np.maximum((wood - np.float32(rng.uniform(1.0, 1.9))) * 4, 0), 1)
     if wood.any():
@@ -120,6 +122,11 @@ def _land(rng: np.random.Generator, look: Look) -> list[Plane]:
         for plane, level in zip(planes, _WOOD, strict=True):
             plane += wood * (np.float32(level) + crowns - plane)
     return planes
+
+
+def _levels(colour: Rgb) -> Plane:
+    """Return a colour to be mixed with planes, float32 (3, 1, 1)."""
+    return np.array(colour, dtype=np.float32)[:, None, None]
 
 
 def _road_distances(
@@ -166,7 +173,7 @@ def _lead_out(graph: RoadGraph, node: int, beyond: Plane) -> None:
 
 def _pave(
     rng: np.random.Generator,
-    planes: list[Plane],
+    planes: Plane,
     beyond: Plane,
     paint: NDArray[np.bool_],
     look: Look,
@@ -181,12 +188,12 @@ def _pave(
         asphalt = (look.asphalt + 68, look.asphalt + 54, look.asphalt + 26)
     rough = noise(rng, "grain") * np.float32(3)
     verge *= np.float32(0.55)
-    edges: Rgb = (172, 168, 160) if look.kerb else (126, 128, 84)
+    kerbs: Rgb = (172, 168, 160)
     grass: Rgb = (104, 124, 74)
     for channel, plane in enumerate(planes):
         plane += verge * (np.float32(grass[channel]) - plane)
         if look.kerb:
-            plane += kerb * (np.float32(edges[channel]) - plane)
+            plane += kerb * (np.float32(kerbs[channel]) - plane)
         plane += surface * (np.float32(asphalt[channel]) + rough - plane)
         if not look.gravel:
             plane[paint] = plane[paint] * (1 - 0.75 * contrast) + 222 * 0.75 * contrast
@@ -194,7 +201,7 @@ def _pave(
 
 def _build(
     rng: np.random.Generator,
-    planes: list[Plane],
+    planes: Plane,
     beyond: Plane,
     graph: RoadGraph,
     roads: list[Strip],
@@ -218,7 +225,7 @@ def _build(
 
 
 def _house(
-    planes: list[Plane],
+    planes: Plane,
     taken: NDArray[np.bool_],
     at: tuple[float, float],
     half: tuple[float, float],
@@ -239,11 +246,10 @@ def _house(
     shadow = (slice(part.rows.start + 2, part.rows.stop + 2),
               slice(part.columns.start + 2, part.columns.stop + 2))  # fmt: skip
     lit = np.where(across < 0, np.float32(1.08), np.float32(0.86))
-    for plane, level in zip(planes, roof, strict=True):
-        below = plane[shadow]
-        dark = inside[: below.shape[0], : below.shape[1]]
-        below[dark] *= np.float32(0.55)
-        np.copyto(plane[part.slices], lit * np.float32(level), where=inside)
+    below = planes[:, *shadow]
+    dark = inside[: below.shape[1], : below.shape[2]]
+    np.multiply(below, np.float32(0.55), out=below, where=dark)
+    np.copyto(planes[:, *part.slices], lit * _levels(roof), where=inside)
 
 
 @cache
@@ -260,7 +266,7 @@ def _crown(radius: int, kind: int) -> tuple[Plane, Plane]:
 
 def _plant(
     rng: np.random.Generator,
-    planes: list[Plane],
+    planes: Plane,
     beyond: Plane,
     graph: RoadGraph,
     density: float,
@@ -282,16 +288,15 @@ def _plant(
         below = slice(y + 2, y + 2 + side), slice(x + 2, x + 2 + side)
         here = slice(y, y + side), slice(x, x + side)
         shade = opacity * np.float32(-0.4)
-        for plane, level in zip(planes, (58 + 26 * tint, 88 + 18 * tint, 48), strict=True):
-            shadow = plane[below]
-            shadow += shadow * shade[: shadow.shape[0], : shadow.shape[1]]
-            crown = plane[here]
-            crown += opacity * (light * np.float32(level) - crown)
+        shadow = planes[:, *below]
+        shadow += shadow * shade[: shadow.shape[1], : shadow.shape[2]]
+        crown = planes[:, *here]
+        crown += opacity * (light * _levels((58 + 26 * tint, 88 + 18 * tint, 48)) - crown)
 
 
-def _expose(rng: np.random.Generator, planes: list[Plane], sd: float) -> NDArray[np.uint8]:
+def _expose(rng: np.random.Generator, planes: Plane, sd: float) -> NDArray[np.uint8]:
     """Return the picture of a sensor with noise."""
-    out = np.empty((*planes[0].shape, 3), dtype=np.uint8)
+    out = np.empty((*planes.shape[1:], 3), dtype=np.uint8)
     grain = noise(rng, "white") * np.float32(sd)
     for channel, plane in enumerate(planes):
         plane += grain

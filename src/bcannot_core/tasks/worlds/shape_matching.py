@@ -18,7 +18,7 @@ LEAST_RADIUS = 10
 _TURN_STEP = 6
 _EDGE = 5
 _TRIES = 400
-_RIM = 0.72
+_RIM, _RIM_PX = 0.72, 2.0  # how bright the rim is, and how wide
 _SYMMETRY = {"circle": 180, "star": 72, "triangle": 120, "square": 90}
 _DARKEST = 24
 _INNER = 0.44
@@ -191,7 +191,10 @@ def _free_spot(
     for _ in range(min(60, len(throws))):
         a, b = throws.pop()
         x, y = low + int(a * (width - 2 * low)), low + int(b * (height - 2 * low))
-        if all((x - u) ** 2 + (y - v) ** 2 >= (radius + r + gap) ** 2 for u, v, r in placed):
+        for u, v, r in placed:
+            if (x - u) ** 2 + (y - v) ** 2 < (radius + r + gap) ** 2:
+                break
+        else:
             return x, y, radius
     return None
 
@@ -237,17 +240,25 @@ def _ink(
 
     The rim is darker, so that shapes stand out from paper of their own brightness.
     """
-    mask = shape_mask(shape, radius, turn, stretch)
-    inner = shape_mask(shape, radius - 2, turn, stretch)
-    body = np.pad(inner, (mask.shape[0] - inner.shape[0]) // 2).astype(np.float64) / 255
-    cover = np.rint(mask * (256 / 255)).astype(np.uint16)
+    depth = _depth(shape, radius, turn, stretch)
+    body = np.clip(depth - (_RIM_PX - 0.5), 0.0, 1.0)
+    cover = np.rint(np.clip(depth + 0.5, 0.0, 1.0) * 256).astype(np.uint16)
     ink = np.rint(cover * (_RIM + (1 - _RIM) * body)).astype(np.uint16)
     return np.repeat(256 - cover[..., None], 3, axis=2), ink[..., None]
 
 
 @lru_cache(maxsize=4096)
 def shape_mask(shape: str, radius: int, turn: int, stretch: float) -> NDArray[np.uint8]:
-    """Return how much of each pixel a shape covers, uint8 (2 r + 3, 2 r + 3), read-only.
+    """Return how much of each pixel a shape covers, uint8 (2 r + 3, 2 r + 3), read-only."""
+    depth = _depth(shape, radius, turn, stretch)
+    mask: NDArray[np.uint8] = (np.clip(depth + 0.5, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=4096)
+def _depth(shape: str, radius: int, turn: int, stretch: float) -> NDArray[np.float64]:
+    """Return how far pixels lie inside a shape, negative outside, (2 r + 3, 2 r + 3).
 
     ``radius`` is that of the circumscribed circle; circles are made smaller, so that all shapes of
     a radius have about the same area.
@@ -257,10 +268,7 @@ def shape_mask(shape: str, radius: int, turn: int, stretch: float) -> NDArray[np
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     x = (at[None, :] * c + at[:, None] * s) / stretch
     y = at[:, None] * c - at[None, :] * s
-    inside = _depths(x, y, _BODIES[shape] * radius, shape)
-    mask = (np.clip(inside + 0.5, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
-    mask.flags.writeable = False
-    return mask
+    return _depths(x, y, _BODIES[shape] * radius, shape)
 
 
 _BODIES: Mapping[str, float] = {"circle": 0.82, "star": 1.0, "triangle": 1.0, "square": 0.96}

@@ -117,7 +117,7 @@ class Cloud(NamedTuple):
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns of its window."""
-        (x, y), (height, width) = self.at_xy, self.blob.inside.shape
+        (x, y), (height, width) = self.at_xy, self.blob.density.shape
         return slice(y, y + height), slice(x, x + width)
 
     def mask(self) -> NDArray[np.bool_]:
@@ -257,7 +257,7 @@ def _place(
     while True:
         blob = draw_blob(rng, size, config.ragged)
         size *= _SHRINK
-        height, width = blob.inside.shape
+        height, width = blob.density.shape
         if min(SIDE - height, SIDE - width) <= 2 * _GAP:
             continue
         corners = rng.integers(_GAP, (SIDE - width - _GAP, SIDE - height - _GAP), (_TRIES, 2))
