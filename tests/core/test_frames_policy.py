@@ -272,8 +272,10 @@ def test_a_saved_policy_acts_as_before(tmp_path):
     back = bc.Policy.load(tmp_path / "mine", device="cpu")
     assert isinstance(back, FramesPolicy)
     assert (back.name, back.frame_wh, back.config) == ("mine", (W, H), policy.config)
-    frames = make_frames(4)
-    assert [back.act(f) for f in frames] == [policy.act(f) for f in frames]
+    same = FramesPolicy(load_checkpoint(tmp_path / "mine"), device="cpu", low_precision=False)
+    for frame in make_frames(4):
+        assert same.act(frame) == policy.act(frame)
+        assert np.array_equal(same.heatmap(), policy.heatmap())
 
 
 def test_each_family_is_loaded_as_what_it_is(tmp_path):
