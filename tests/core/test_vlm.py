@@ -31,6 +31,13 @@ def chat(text: str | None) -> Answer:
     return 200, {"choices": [{"message": {"content": text}}], "usage": usage}, {}
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that have gone."""
+
+    def handle_error(self, *_args: Any) -> None:
+        pass
+
+
 class FakeServer:
     """Answers chat requests, one answer after the other, the last one for ever."""
 
@@ -60,7 +67,7 @@ class FakeServer:
             def log_message(self, *_args: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 

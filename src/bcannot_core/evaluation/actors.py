@@ -65,6 +65,24 @@ class Actors(ABC):
     ) -> None:
         """Take in what somebody else clicked in the living rows."""
 
+    def step(
+        self, frames: Sequence[Frame], alive: Sequence[bool], forced: Sequence[Click | None]
+    ) -> list[Click]:
+        """Act in the living rows, but for those in which a click is forced: it is observed there.
+
+        Returns
+        -------
+        list of (x, y)
+            What is clicked in each row, forced clicks included.
+        """
+        acting = [lives and click is None for lives, click in zip(alive, forced, strict=True)]
+        clicks = self.act(frames, acting) if any(acting) else [(0, 0)] * len(frames)
+        shown = [lives and click is not None for lives, click in zip(alive, forced, strict=True)]
+        if any(shown):
+            clicks = replaced(clicks, forced)
+            self.observe(frames, clicks, shown)
+        return clicks
+
     def facts(self) -> dict[str, Any]:
         """Return what else belongs in a result: counts of bad replies, for example."""
         return {}
@@ -123,9 +141,69 @@ class OneByOne(Actors):
         return {} if facts is None else dict(facts())
 
 
+class BatchActors(Actors):
+    """A policy that takes the frames of all rows in one batch.
+
+    Its rows share one clock, so that each step has to be taken by all living rows together.
+
+    Parameters
+    ----------
+    batch : object
+        With ``rows``, ``reset(row)``, ``act``, ``propose`` and ``observe``, as a frames policy's
+        ``batch(rows)``.
+    name : str
+        What it is called.
+    """
+
+    def __init__(self, batch: Any, name: str) -> None:
+        self.batch, self.rows, self.name = batch, int(batch.rows), name
+
+    def begin(self, row: int, session: Session) -> None:
+        """Begin a new session in a row."""
+        self.batch.reset(row)
+
+    def act(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Act in one batch."""
+        return [_click(click) for click in self.batch.act(frames, alive)]
+
+    def propose(self, frames: Sequence[Frame], alive: Sequence[bool]) -> list[Click]:
+        """Propose in one batch."""
+        return [_click(click) for click in self.batch.propose(frames, alive)]
+
+    def observe(
+        self, frames: Sequence[Frame], clicks: Sequence[Click], alive: Sequence[bool]
+    ) -> None:
+        """Observe in one batch."""
+        self.batch.observe(frames, clicks, alive)
+
+    def step(
+        self, frames: Sequence[Frame], alive: Sequence[bool], forced: Sequence[Click | None]
+    ) -> list[Click]:
+        """Propose for all living rows, put the forced clicks in, and observe all."""
+        if all(click is None for click in forced):
+            return self.act(frames, alive)
+        clicks = replaced(self.propose(frames, alive), forced)
+        self.observe(frames, clicks, alive)
+        return clicks
+
+
+def replaced(clicks: Sequence[Click], forced: Sequence[Click | None]) -> list[Click]:
+    """Return clicks, the forced ones in their places."""
+    pairs = zip(clicks, forced, strict=True)
+    return [click if other is None else other for click, other in pairs]
+
+
 def as_actors(policy: Any) -> Actors:
     """Return a policy as actors: itself where it is some, else in one row."""
     return policy if isinstance(policy, Actors) else OneByOne([policy])
+
+
+def policy_actors(policy: Any, rows: int) -> Actors:
+    """Return a policy as actors in so many rows, in one row where it takes no batch."""
+    batch = getattr(policy, "batch", None)
+    if batch is None:
+        return OneByOne([policy])
+    return BatchActors(batch(rows), str(getattr(policy, "name", "unnamed")))
 
 
 def _click(xy: Sequence[int]) -> Click:

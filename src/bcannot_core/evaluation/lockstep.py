@@ -75,7 +75,7 @@ class Timing:
     seconds : float
         In the policy, without drawing and judging.
     clicks : int
-        Its clicks.
+        Steps that it took, forced ones included.
     """
 
     seconds: float = 0.0
@@ -129,18 +129,12 @@ def _step(actors: Actors, rows: list[Seat | None], timing: Timing) -> None:
     """Make one click in every row that has a seat."""
     blank = next(seat for seat in rows if seat is not None).session.frame()
     frames = [blank if seat is None else seat.session.frame() for seat in rows]
+    alive = [seat is not None for seat in rows]
     forced = [None if seat is None else seat.override() for seat in rows]
-    acting = [seat is not None and click is None for seat, click in zip(rows, forced, strict=True)]
     begun = time.perf_counter()
-    clicks = actors.act(frames, acting) if any(acting) else [(0, 0)] * len(rows)
+    clicks = actors.step(frames, alive, forced)
     timing.seconds += time.perf_counter() - begun
-    timing.clicks += sum(acting)
-    shown = [click is not None for click in forced]
-    if any(shown):
-        clicks = [
-            click if other is None else other for click, other in zip(clicks, forced, strict=True)
-        ]
-        actors.observe(frames, clicks, shown)
-    for seat, click, own in zip(rows, clicks, acting, strict=True):
+    timing.clicks += sum(alive)
+    for seat, click, other in zip(rows, clicks, forced, strict=True):
         if seat is not None:
-            seat.apply(click, own=own)
+            seat.apply(click, own=other is None)

@@ -1,7 +1,7 @@
 """Who is evaluated, by name: a trained policy, a baseline, or a vision-language model."""
 
 from bcannot_core.errors import UsageError
-from bcannot_core.evaluation.actors import Actors, OneByOne
+from bcannot_core.evaluation.actors import Actors, policy_actors
 from bcannot_core.evaluation.scripted import PREFIX, scripted_actors
 
 VLM_PREFIX = "vlm:"
@@ -52,4 +52,5 @@ def open_actors(
         return VlmActors(endpoint_of(name), task, rows or 1)
     from bcannot_core.policy.policy import Policy
 
-    return OneByOne([Policy.load(name, device=device, temperature=temperature)])
+    policy = Policy.load(name, device=device, temperature=temperature)
+    return policy_actors(policy, rows or USUAL_ROWS)
