@@ -84,10 +84,50 @@ def test_what_is_counted(folder: Path) -> None:
     assert of["variants"] == {"original": 2}
 
 
-def test_a_wrong_placement_counts_as_undone_when_undo_took_back_that_one(folder: Path) -> None:
+def test_a_wrong_placement_is_taken_back_or_replaced(folder: Path) -> None:
     of = dataset_statistics(folder)["tasks"]["neuron_tracing"]
     assert of["mistakes"] == pytest.approx(2 / 4)  # four clicks are decisions to place
-    assert of["error_then_undo"] == pytest.approx(1 / 4)
+    assert of["error_then_undo"] == of["error_then_replaced"] == pytest.approx(1 / 4)
+    assert of["error_then_mended"] == of["mistakes"]
+
+
+def labelled(events: Flag, phase: Phase = Phase.PLACE, what: int | None = 3) -> int:
+    return pack_flags(events, phase, what)
+
+
+@pytest.mark.parametrize(
+    ("later", "replaced"),
+    [
+        ([click("select", labelled(Flag.CORRECTION))], True),
+        ([click("select", GOES), click("place", labelled(Flag.NONE))], True),  # noticed late
+        ([click("place", labelled(Flag.CORRECTION, what=4))], False),  # of another object
+        ([click("place", WRONG)], False),  # wrong again
+        ([click("place", WRONG), click("place", RIGHT)], True),
+        ([click("next_section", labelled(Flag.CORRECTION, Phase.NAVIGATE))], False),
+        ([click("undo", MENDS)], False),
+    ],
+)
+def test_a_wrong_choice_is_replaced_by_the_right_one_of_the_same_object(
+    tmp_path: Path, later: list[ClickToken], replaced: bool
+) -> None:
+    chosen = click("select", WRONG)  # no edit: Undo cannot take it back
+    rest = [click("place", labelled(Flag.NONE, what=number)) for number in (5, 6)]
+    folder = dataset(tmp_path / "d", make_episode(chosen, *later, *rest), make_episode(*rest))
+    of = dataset_statistics(folder)["tasks"]["neuron_tracing"]
+    wrong = 1 + sum(each.flags == WRONG for each in later)
+    decisions = 5 + sum(each.flags >> 4 & 7 == Phase.PLACE for each in later)
+    assert of["mistakes"] == pytest.approx(wrong / decisions)
+    assert of["error_then_undo"] == 0
+    assert of["error_then_replaced"] == pytest.approx(wrong / decisions if replaced else 0)
+
+
+def test_without_objects_a_correction_that_places_replaces(tmp_path: Path) -> None:
+    wrong, mends = click("place", Flag.MISTAKE), click("place", Flag.CORRECTION)
+    goes = click("next_section", Flag.CORRECTION)
+    episodes = [make_episode(wrong, goes, mends), make_episode(wrong, goes), make_episode(mends)]
+    of = dataset_statistics(dataset(tmp_path / "d", *episodes))["tasks"]["neuron_tracing"]
+    assert of["mistakes"] == pytest.approx(2 / 4)
+    assert of["error_then_replaced"] == pytest.approx(1 / 4)
 
 
 def test_undo_takes_back_the_latest_edit_of_its_own_episode(tmp_path: Path) -> None:
@@ -100,11 +140,12 @@ def test_undo_takes_back_the_latest_edit_of_its_own_episode(tmp_path: Path) -> N
     ]
     of = dataset_statistics(dataset(tmp_path / "d", *episodes))["tasks"]["neuron_tracing"]
     assert of["error_then_undo"] == pytest.approx(1 / 5)
+    assert of["error_then_replaced"] == 0  # the wrong one that was never taken back
 
 
 def test_clicks_without_labels_and_tasks_that_are_not_installed(folder: Path) -> None:
     of = dataset_statistics(folder)["tasks"]["tea"]
-    assert of["mistakes"] == of["error_then_undo"] == 0
+    assert of["mistakes"] == of["error_then_undo"] == of["error_then_mended"] == 0
     assert of["correction_rate"] == pytest.approx(2 / 3)
     assert of["phases"] == {"none": 1}
     assert of["success_rate"] == 1

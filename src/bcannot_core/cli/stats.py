@@ -48,7 +48,7 @@ def _percent(share: float) -> str:
 def _show(tasks: dict[str, Any]) -> None:
     header = (
         "task", "episodes", "steps", "5–95 %", "navigation", "placement", "nav/place",
-        "corrections", "mistakes", "error, undo", "success",
+        "corrections", "mistakes", "error, undo", "replaced", "mended", "success",
     )  # fmt: skip
     rows = [
         (
@@ -62,6 +62,8 @@ def _show(tasks: dict[str, Any]) -> None:
             _percent(of["correction_rate"]),
             _percent(of["mistakes"]),
             _percent(of["error_then_undo"]),
+            _percent(of["error_then_replaced"]),
+            _percent(of["error_then_mended"]),
             _percent(of["success_rate"]) if "success_rate" in of else "",
         )
         for task, of in tasks.items()

@@ -17,6 +17,7 @@ _OTHERS = "others"
 _FAULTS = {
     "mistakes": "wrong placements",
     "error_then_undo": "wrong, then Undo",
+    "error_then_replaced": "wrong, then replaced",
     "correction_rate": "Undo / (Undo + placements)",
 }
 
@@ -117,7 +118,9 @@ def _faults(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
     height = 0.8 / len(_FAULTS)
     for i, (key, label) in enumerate(_FAULTS.items()):
         shares = [100 * tasks[name][key] for name in names]
-        axes.barh(places + (1 - i) * height, shares, height=height, label=label)
+        axes.barh(
+            places + ((len(_FAULTS) - 1) / 2 - i) * height, shares, height=height, label=label
+        )
     axes.set_yticks(places, names)
     axes.set_xlabel("%")
     axes.set_title("Mistakes and corrections")

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from bcannot_core.annotators.labels import Flag, Phase
 from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
+from bcannot_core.episodes.mending import LabelledClicks, replaced, taken_back
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.tasks.base import TaskBase
 from bcannot_core.tasks.registry import task_class
-
-Codes = NDArray[np.int32]
 
 UNDO = "undo"
 REMOVALS = frozenset({"remove", "delete"})  # edits that place nothing
@@ -47,8 +46,10 @@ def dataset_statistics(*paths: str | os.PathLike[str]) -> dict[str, Any]:
           the actions which only change the view; ``placement``: that of the task's edits;
           ``navigation_per_placement``;
         * ``correction_rate``: Undo among Undo and placements; ``mistakes``: the share of
-          placements that an annotator knew to be wrong; ``error_then_undo``: the share of
-          placements that were wrong and were taken back by Undo;
+          placements that an annotator knew to be wrong; ``error_then_undo``: the share that
+          were wrong and were taken back by Undo; ``error_then_replaced``: that were wrong and for
+          which the right thing was chosen or placed instead, without Undo;
+          ``error_then_mended``: the two together;
         * ``phases``: the share of each phase of an annotator; ``seconds_mean``: the time of an
           episode; ``action_ms``: the median time of each action;
         * ``success_rate`` where the episodes say so; ``variants``, ``behaviours``,
@@ -94,7 +95,8 @@ class TaskCounts:
     seconds: float = 0.0
     placements: int = 0
     mistakes: int = 0
-    taken_back: int = 0
+    undone: int = 0
+    replaced: int = 0
 
     def add(self, rows: pa.Table) -> None:
         """Count the episodes of a table; all are of this task."""
@@ -120,7 +122,10 @@ class TaskCounts:
         self.placements += int(np.count_nonzero(placed))
         self.mistakes += int(np.count_nonzero(wrong))
         undos = codes == names.index(UNDO) if UNDO in names else np.zeros(len(codes), dtype=bool)
-        self.taken_back += _taken_back(np.cumsum(steps), edits, undos, wrong)
+        clicks = LabelledClicks(np.cumsum(steps), flags, edits, places, undos)
+        undone = taken_back(clicks)
+        self.undone += int(np.count_nonzero(wrong & undone))
+        self.replaced += int(np.count_nonzero(replaced(clicks, wrong, undone)))
         for text in rows.column("meta").to_pylist():
             for name, value in json.loads(text).items():
                 if isinstance(value, str | bool):
@@ -165,7 +170,9 @@ class TaskCounts:
             "navigation_per_placement": navigation / max(1, placement),
             "correction_rate": undos / max(1, undos + placement),
             "mistakes": self.mistakes / max(1, self.placements),
-            "error_then_undo": self.taken_back / max(1, self.placements),
+            "error_then_undo": self.undone / max(1, self.placements),
+            "error_then_replaced": self.replaced / max(1, self.placements),
+            "error_then_mended": (self.undone + self.replaced) / max(1, self.placements),
             "phases": {_phase(p): n / clicks for p, n in sorted(self.phases.items())},
             "seconds_mean": self.seconds / len(lengths),
             "action_ms": {
@@ -185,29 +192,3 @@ class TaskCounts:
 
 def _phase(number: int) -> str:
     return Phase(number).name.lower() if number <= max(Phase) else "none"
-
-
-def _taken_back(
-    ends: NDArray[Any], edits: NDArray[np.bool_], undos: NDArray[np.bool_], wrong: NDArray[np.bool_]
-) -> int:
-    """Return how many wrong placements an Undo took back; Undo takes back the latest edit.
-
-    Parameters
-    ----------
-    ends : int (episodes,)
-        Where each episode's clicks end.
-    edits, undos, wrong : bool (clicks,)
-        Which clicks are edits, Undo, and wrong placements.
-    """
-    events = np.flatnonzero(edits | undos)
-    episode = np.searchsorted(ends, events, side="right")
-    taken_back, latest = 0, -1
-    stack: list[bool] = []
-    for e, click in zip(episode.tolist(), events.tolist(), strict=True):
-        if e != latest:
-            stack, latest = [], e
-        if undos[click]:
-            taken_back += stack.pop() if stack else False
-        else:
-            stack.append(bool(wrong[click]))
-    return taken_back
