@@ -79,7 +79,8 @@ class StageConfig:
     amount : Amount, optional
         What ``{amount}`` stands for.
     recipe : mapping, optional
-        Written to ``{here}/recipe.json``, its texts filled in.
+        Written to ``{here}/recipe.json``, its texts filled in; ``{fit}`` stands for as many
+        updates as there is time for.
     each : mapping
         Names of values and their lists, ``"{sizes}"`` for the sizes asked for: a stage is made of
         every combination.

@@ -14,6 +14,9 @@ from bcannot_core.errors import UsageError
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _SIZES = "{sizes}"
 
+FIT = "{fit}"
+"""In a recipe: as many updates as the stage's time allows, found when it begins."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -91,6 +94,7 @@ def plan(experiment: Experiment, request: Request) -> list[Stage]:
         "size": request.sizes[0],
         "out": request.out,
         "budget": request.budget,
+        "fit": FIT,
     }
     stages: list[Stage] = []
     for config, values in drafts:
@@ -153,5 +157,8 @@ def _filled(template: Any, values: Mapping[str, Any], stage: str) -> Any:
         found = value(alone[1])
         return str(found) if isinstance(found, Path) else found
     while _BRACES.search(template):
-        template = _BRACES.sub(lambda match: str(value(match[1])), template)
+        filled = _BRACES.sub(lambda match: str(value(match[1])), template)
+        if filled == template:
+            raise UsageError(f"stage {stage!r}: {FIT} stands alone, as a value of a recipe")
+        template = filled
     return template

@@ -57,6 +57,15 @@ class Record:
             raise UsageError(f"{stage.folder} holds another stage: choose another folder")
         self.minutes = float(there.get("minutes", 0.0))
         self._done = bool(there.get("done"))
+        self._before = self.minutes
+        self._began: float | None = None
+
+    @property
+    def so_far(self) -> float:
+        """Minutes up to now."""
+        if self._began is None:
+            return self.minutes
+        return self._before + (time.monotonic() - self._began) / 60
 
     @property
     def whole(self) -> bool:
@@ -72,14 +81,14 @@ class Record:
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Count the minutes of what is done inside, so that a kill loses few seconds of them."""
-        before, began = self.minutes, time.monotonic()
+        self._before, self._began = self.minutes, time.monotonic()
         over = threading.Event()
         self._done = False
         self._write()
 
         def beat() -> None:
             while not over.wait(_BEAT_S):
-                self.minutes = before + (time.monotonic() - began) / 60
+                self.minutes = self.so_far
                 self._write()
 
         watch = threading.Thread(target=beat, daemon=True)
@@ -89,7 +98,8 @@ class Record:
         finally:
             over.set()
             watch.join()
-            self.minutes = before + (time.monotonic() - began) / 60
+            self.minutes = self.so_far
+            self._began = None
             self._write()
 
     def _write(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.study.config import Experiment
+from benchmarks.study.fitting import write_recipe
 from benchmarks.study.plan import Request, Stage, plan
 from benchmarks.study.record import Record, read_json, write_whole
 from benchmarks.study.results import write_results
@@ -95,18 +96,18 @@ def carry_out(
             s.share for s, r in zip(stages[number:], records[number:], strict=True) if not r.whole
         ]
         minutes = (request.budget - spent) * stage.share / sum(left) - record.minutes
-        argv = _timed(stage, max(minutes, LEAST_MINUTES))
-        say(f"{stage.name}: {' '.join(argv)}")
         carry = (train or run) if stage.trains else run
-        _carry_out_stage(stage, record, argv, carry)
+        _carry_out_stage(record, max(minutes, LEAST_MINUTES), carry, say)
         write_results(experiment, stages, request.out)
     return write_results(experiment, stages, request.out)
 
 
-def _carry_out_stage(stage: Stage, record: Record, argv: Sequence[str], run: Execute) -> None:
-    if stage.recipe is not None:
-        write_whole(stage.folder / "recipe.json", stage.recipe)
+def _carry_out_stage(record: Record, minutes: float, run: Execute, say: Say) -> None:
+    stage, spent = record.stage, record.minutes
     with record.under_way():
+        write_recipe(stage, minutes, run)
+        argv = _timed(stage, max(minutes - (record.so_far - spent), LEAST_MINUTES))
+        say(f"{stage.name}: {' '.join(argv)}")
         code = run(argv)
     if code:
         raise StageError(f"stage {stage.name!r} failed with exit code {code}: {' '.join(argv)}")

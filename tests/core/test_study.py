@@ -24,6 +24,7 @@ from benchmarks.study.config import (  # noqa: E402
     experiments,
     load_experiment,
 )
+from benchmarks.study.fitting import LEAST_UPDATES, TRIAL_UPDATES, fitted  # noqa: E402
 from benchmarks.study.plan import Request, plan  # noqa: E402
 from benchmarks.study.results import looked_up  # noqa: E402
 from benchmarks.study.runner import StageError, carry_out  # noqa: E402
@@ -236,12 +237,49 @@ def test_braces_that_lead_nowhere_are_refused(request_: Request) -> None:
     plain["stages"][0]["argv"].append("{train-tiny}")
     with pytest.raises(UsageError, match=r"speaks of \{train-tiny\}"):
         plan(Experiment.from_json(plain), request_)
+    plain["stages"][0]["argv"][-1] = "x{fit}"
+    with pytest.raises(UsageError, match="stands alone"):
+        plan(Experiment.from_json(plain), request_)
     plain = values()
     plain["stages"][1]["name"] = "data"
     with pytest.raises(UsageError, match="two stages 'data'"):
         plan(Experiment.from_json(plain), request_)
     with pytest.raises(UsageError, match="budget above 0"):
         plan(experiment(), replace(request_, budget=0.0))
+
+
+def test_updates_follow_from_a_short_trial(request_: Request) -> None:
+    plain = values()
+    plain["stages"][1]["recipe"]["updates"] = "{fit}"
+    seen: list[dict[str, Any]] = []
+
+    def trained(argv: Sequence[str]) -> int:
+        if argv[1] == "train":
+            recipe = Path(argv[2])
+            seen.append(json.loads(recipe.read_text()))
+            if recipe.parent.name == "trial":
+                (recipe.parent / "run").mkdir()
+                lines = [{"recipe": {}}, *({"seconds": s} for s in (9.0, 9.0, 0.5, 0.5, 0.7))]
+                log = "".join(json.dumps(line) + "\n" for line in lines)
+                (recipe.parent / "run" / "log.jsonl").write_text(log)
+                return 0
+        return Commands()(argv)
+
+    carry_out(Experiment.from_json(plain), request_, run=trained, say=quiet)
+    trial, run, *_ = [recipe["updates"] for recipe in seen]
+    assert trial == TRIAL_UPDATES
+    assert run == pytest.approx(8 * 2 / 6 * 60 * 0.9 / 0.5, rel=0.02)
+    assert not (request_.out / "train-tiny" / "trial").exists()
+    # a run that has begun keeps its number
+    (request_.out / "train-tiny" / "run" / "policy" / "config.json").unlink()
+    carry_out(Experiment.from_json(plain), request_, run=trained, say=quiet)
+    assert [recipe["updates"] for recipe in seen[-1:]] == [run]
+
+
+def test_rounds_of_play_share_the_time() -> None:
+    recipe = {"updates": 0, "dagger": {"rounds": 4, "updates": "{fit}"}}
+    assert fitted(recipe, 10.0, 0.5)["dagger"] == {"rounds": 4, "updates": 1080 // 8}
+    assert fitted({"updates": "{fit}"}, 10.0, None) == {"updates": LEAST_UPDATES}
 
 
 def test_amounts_keep_their_limits() -> None:
@@ -291,6 +329,41 @@ def test_a_dry_run_shows_the_stages_and_does_nothing(
         "data", "train-tiny", "train-base", "eval-tiny", "eval-base",
     ]  # fmt: skip
     assert not out.exists()
+
+
+def test_demonstrations_are_shown_before_every_session(tmp_path: Path) -> None:
+    from benchmarks.study.in_context import Shown, demonstrations
+
+    from bcannot_core.evaluation.actors import OneByOne
+
+    told: list[tuple[str, Any]] = []
+
+    class Pupil:
+        name = "pupil"
+
+        def reset(self) -> None:
+            told.append(("reset", None))
+
+        def observe(self, frame: Any, click: tuple[int, int]) -> None:
+            told.append(("observe", click))
+
+    shown = demonstrations("shape_matching", 2, seed=1, variant="original")
+    again = demonstrations("shape_matching", 1, seed=1, variant="original")
+    assert [click for _, click in shown[: len(again)]] == [click for _, click in again]
+    assert (shown[0][0] == again[0][0]).all() and (shown[0][0] != shown[len(again)][0]).any()
+    Shown(OneByOne([Pupil()]), shown).begin(0, None)  # type: ignore[arg-type]
+    assert told == [("reset", None), *(("observe", click) for _, click in shown)]
+
+
+def test_learning_in_context_is_scored(tmp_path: Path) -> None:
+    from benchmarks.study.in_context import main as in_context
+
+    file = tmp_path / "r.json"
+    words = ["--task", "shape_matching", "--shots", "1", "--episodes", "2", "--json", str(file)]
+    assert in_context(["baseline:flawless", *words]) == 0
+    result = json.loads(file.read_text())
+    assert result["success_rate"] == 1.0 and result["shots"] == 1 and result["shown"] > 2
+    assert in_context(["nowhere", *words]) == 1
 
 
 def test_mistakes_in_the_command_line_are_one_line(
