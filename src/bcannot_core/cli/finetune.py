@@ -1,16 +1,19 @@
 """``bcannot finetune``: go on training a policy on sessions of your own."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bcannot_core.cli.asked import chosen_tasks
 from bcannot_core.cli.common import SeedOption, say
-from bcannot_core.cli.losses import LossLine
-from bcannot_core.cli.train import outcome
+from bcannot_core.cli.train import carry_out, outcome
+from bcannot_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from bcannot_core.training.frames.recipe import FramesRecipe
     from bcannot_core.training.recipe import TrainRecipe
 
 NAME = "finetune"
@@ -19,19 +22,31 @@ EXAMPLE = "bcannot finetune default --data my_sessions --out runs/tuned"
 
 def command(
     policy: Annotated[str, typer.Argument(help="The policy to begin with, a name or a folder.")],
-    data: Annotated[list[Path], typer.Option(help="A dataset; may be given several times.")],
     out: Annotated[Path, typer.Option(help="The run's folder.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A dataset; may be given several times.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Frames policies: TASK or TASK=WEIGHT, done live where no data is given."
+        ),
+    ] = None,
     updates: Annotated[int, typer.Option(min=0, help="Updates on the sessions' clicks.")] = 500,
     glance_updates: Annotated[
         int, typer.Option(min=0, help="Updates of the glance; needs sessions with labels.")
+    ] = 0,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Frames policies: rounds of play after that (DAgger).")
     ] = 0,
     rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 2e-4,
     seed: SeedOption = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run there.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare data.")] = 1,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop after so long; the run can be resumed.")
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", "--minutes", help="Stop after so many minutes; can be resumed."),
     ] = None,
 ) -> None:
     """Go on training a policy on your sessions.
@@ -39,31 +54,81 @@ def command(
     The recipe is that of the policy, with fewer updates and a smaller rate.
     """
     from bcannot_core.policy.checkpoint import resolve_policy
-    from bcannot_core.training.run import RunOptions, train
+    from bcannot_core.training.run import RunOptions
 
     folder = resolve_policy(policy)
-    recipe = _recipe(folder, seed, rate, (glance_updates, updates))
-    options = RunOptions(out, resume, device, workers, minutes)
-    with LossLine(glance_updates + updates) as losses:
-        tuned = train(recipe, data, options, start_from=folder, progress=losses)
-    say(outcome(tuned, out))
+    changes = _Changes(seed, rate, updates, glance_updates, rounds, tuple(task or ()))
+    recipe = _recipe(folder, changes)
+    options = RunOptions(out, resume, device, workers, budget)
+    say(outcome(carry_out(recipe, data or [], options, folder), out))
 
 
-def _recipe(folder: Path, seed: int, rate: float, updates: tuple[int, int]) -> "TrainRecipe":
+@dataclass(frozen=True)
+class _Changes:
+    """What is asked for in place of the policy's own recipe."""
+
+    seed: int
+    rate: float
+    updates: int
+    glance_updates: int
+    rounds: int
+    tasks: Sequence[str]
+
+
+def _recipe(folder: Path, changes: _Changes) -> "TrainRecipe | FramesRecipe":
     """Return the recipe that the policy was made with, changed to fewer and smaller steps."""
     from bcannot_core.policy.checkpoint import read_config
-    from bcannot_core.policy.config import PolicyConfig
-    from bcannot_core.training.recipe import TrainRecipe
 
     config = read_config(folder)
     training = config.get("training")
     made_by = training.get("recipe", {}) if isinstance(training, dict) else {}
+    if config.get("family", "glance") == "frames":
+        return _frames_recipe(config["policy"], made_by, changes)
+    if changes.tasks or changes.rounds:
+        raise UsageError(f"{folder} traces neurites: --task and --rounds are for frames policies")
+    return _tracing_recipe(config["policy"], made_by, changes)
+
+
+def _tracing_recipe(
+    policy: Mapping[str, Any], made_by: Mapping[str, Any], changes: _Changes
+) -> "TrainRecipe":
+    from bcannot_core.policy.config import PolicyConfig
+    from bcannot_core.training.recipe import TrainRecipe
+
     base = TrainRecipe.from_json(made_by)
-    glance, steps = base.glance, base.steps
+    glance, steps, rate = base.glance, base.steps, changes.rate
     return replace(
         base,
-        seed=seed,
-        policy=PolicyConfig.from_json(config["policy"]),
-        glance=replace(glance, updates=updates[0], optimizer=replace(glance.optimizer, rate=rate)),
-        steps=replace(steps, updates=updates[1], optimizer=replace(steps.optimizer, rate=rate)),
+        seed=changes.seed,
+        policy=PolicyConfig.from_json(policy),
+        glance=replace(
+            glance,
+            updates=changes.glance_updates,
+            optimizer=replace(glance.optimizer, rate=rate),
+        ),
+        steps=replace(
+            steps, updates=changes.updates, optimizer=replace(steps.optimizer, rate=rate)
+        ),
+    )
+
+
+def _frames_recipe(
+    policy: Mapping[str, Any], made_by: Mapping[str, Any], changes: _Changes
+) -> "FramesRecipe":
+    """Return the own recipe of a policy, for other tasks: what the datasets hold if none is named."""
+    from bcannot_core.training.frames.recipe import FramesRecipe
+
+    if changes.glance_updates:
+        raise UsageError("a frames policy has no glance: leave --glance-updates out")
+    base = FramesRecipe.from_json(made_by)
+    asked = chosen_tasks(changes.tasks)
+    tasks = {name: 1.0 if weight is None else weight for name, weight in asked.items()}
+    return replace(
+        base,
+        seed=changes.seed,
+        policy=policy,
+        data=replace(base.data, tasks=tasks),
+        optimizer=replace(base.optimizer, rate=changes.rate),
+        dagger=replace(base.dagger, rounds=changes.rounds),
+        updates=changes.updates,
     )

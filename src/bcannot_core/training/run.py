@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import choose_device
 from bcannot_core.training.card import model_card
 from bcannot_core.training.glance_stage import GlanceStage
-from bcannot_core.training.recipe import TrainRecipe, load_recipe
+from bcannot_core.training.recipe import TrainRecipe, read_recipe
 from bcannot_core.training.sources import tissues_of
 from bcannot_core.training.steps_stage import StepsStage
 from bcannot_core.training.store import RunLog, environment, load_state, save_state
@@ -40,6 +40,8 @@ class RunOptions:
         Processes that prepare data.
     budget : float, optional
         Minutes after which to stop; the run can be resumed.
+    parallel : str
+        For frames policies on several processes: ``"ddp"`` or ``"fsdp"``.
     """
 
     out: Path
@@ -47,6 +49,7 @@ class RunOptions:
     device: str = "auto"
     workers: int = 1
     budget: float | None = None
+    parallel: str = "ddp"
 
 
 def train(
@@ -91,16 +94,14 @@ class _Run:
         progress: Progress | None,
     ) -> None:
         self.options, self.out = options, options.out
-        self.recipe = _claim(options, recipe)
+        self.recipe = TrainRecipe.from_json(claim_run(options, recipe.to_json()))
         self.episodes = episodes
         self.device = choose_device(options.device)
         self.progress = progress
         self.log = RunLog(self.out / "log.jsonl")
         self.until = None if options.budget is None else time.monotonic() + options.budget * 60
         torch.manual_seed(self.recipe.seed)
-        self.net = (
-            PolicyNet(self.recipe.policy) if start_from is None else load_glance(start_from)
-        )
+        self.net = PolicyNet(self.recipe.policy) if start_from is None else load_glance(start_from)
         self.net.to(self.device)
 
     def carry_out(self) -> Path | None:
@@ -179,15 +180,21 @@ def _load_average(net: PolicyNet, name: str, tensors: dict[str, torch.Tensor]) -
     )
 
 
-def _claim(options: RunOptions, recipe: TrainRecipe) -> TrainRecipe:
-    """Take a folder for a run; return the recipe that holds in it."""
+def claim_run(options: RunOptions, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take a folder for a run; return the values of the recipe that holds in it.
+
+    Raises
+    ------
+    UsageError
+        The folder holds a run and ``resume`` is not set, or holds none and it is.
+    """
     path = options.out / "recipe.json"
     if path.exists():
         if not options.resume:
             raise UsageError(f"{options.out} holds a run already: use --resume or another folder")
-        return load_recipe(path)
+        return read_recipe(path)
     if options.resume:
         raise UsageError(f"{options.out} holds no run to resume: leave --resume out")
     options.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(recipe.to_json(), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
     return recipe

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,12 @@ def joined(device: str) -> Iterator[World]:
     if chosen.type == "cuda":
         chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", rank=rank, world_size=size)
+    dist.init_process_group(
+        "nccl" if chosen.type == "cuda" else "gloo",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(hours=2),  # the others wait while the first one plays or saves
+    )
     try:
         yield World(chosen, rank, size)
     finally:
