@@ -118,10 +118,18 @@ def test_windows_lie_in_the_episode(steps, context, seed, most, overlap):
     firsts = first_steps(steps, context, np.random.default_rng(seed), most, overlap)
     assert 1 <= len(firsts) <= most
     assert len(set(firsts)) == len(firsts)
-    assert all(0 <= first <= max(0, steps - context) for first in firsts)
+    assert all(0 <= first < steps for first in firsts)
     if not overlap and most == 40 and steps < 300:
         seen = {t for first in firsts for t in range(first, min(first + context, steps))}
         assert seen == set(range(steps)) or len(firsts) == most
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_the_end_of_an_episode_comes_at_any_place_in_a_window(overlap):
+    drawn = [first_steps(95, 20, np.random.default_rng(i), 40, overlap) for i in range(2000)]
+    ends = np.bincount([95 - first for firsts in drawn for first in firsts if first >= 75])
+    assert len(ends) == 21 and not ends[0], "the last step comes first, or last, or between"
+    assert ends[1:].max() < 1.6 * ends[1:].min()
 
 
 # -- what is in them -----------------------------------------------------------------------------

@@ -98,11 +98,12 @@ class Schedule:
             raise
         visit.given += len(visit.cuts)
         visit.opened += 1
-        length = min(self._context, len(episode))
         firsts = first_steps(
             len(episode), self._context, rng, self._recipe.per_episode, self._recipe.overlap
         )
-        visit.cuts = [Cut(episode, first, length) for first in firsts]
+        visit.cuts = [
+            Cut(episode, first, min(self._context, len(episode) - first)) for first in firsts
+        ]
 
 
 def first_steps(
@@ -111,7 +112,9 @@ def first_steps(
     """Return the first steps of an episode's windows, in random order.
 
     Windows tile the episode from a random place, or lie anywhere where they may overlap. Those
-    that would reach over an end are moved inside, so that every window of a long episode is full.
+    that would begin before the episode begin with it; the last one reaches over the end. So the
+    end comes at any place in a window: if it always came last, a policy would learn to press Done
+    as soon as its context is full.
 
     Parameters
     ----------
@@ -126,13 +129,12 @@ def first_steps(
     overlap : bool
         Whether they may overlap at will.
     """
-    last = steps - context
-    if last <= 0:
+    if steps <= context:
         return [0]
     if overlap:
         count = min(most, -(-steps // context))
-        drawn = rng.integers(-(context // 2), last + context // 2 + 1, size=count)
+        drawn = rng.integers(-(context // 2), steps, size=count)
     else:
         drawn = rng.permutation(np.arange(int(rng.integers(context)) - context, steps, context))
-    firsts = dict.fromkeys(int(first) for first in np.clip(drawn, 0, last))
+    firsts = dict.fromkeys(max(0, int(first)) for first in drawn)
     return list(firsts)[:most]
