@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 
 from napari_bcannot import notices
 from napari_bcannot.compat import camera
+from napari_bcannot.geometry import OVERLAY_KEY
 from napari_bcannot.nodes import diff_rows, nodes_to_rows, rows_to_edges
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class TraceBinding:
         self._heat_of: Proposal | None = None
         self._writing = False
         self._open = True
-        self._waits = False
+        self._waits = False  # for the 2-D view, to place nodes again
         self.dragging = False
         """Whether the person is just dragging a node: nothing is to be changed until it is over."""
         self.settled: Callable[[], None] = lambda: None
@@ -115,7 +116,8 @@ class TraceBinding:
         """Let clicks in the viewer place nodes."""
         if self.points in self._viewer.layers:
             self._viewer.layers.selection.active = self.points
-            self.points.mode = "add" if self._viewer.dims.ndisplay == 2 else "pan_zoom"
+            self._waits = self._viewer.dims.ndisplay == 3
+            self.points.mode = "pan_zoom" if self._waits else "add"
 
     # ------------------------------------------------------------------ viewer → session
     def _on_data(self, event: Any) -> None:
@@ -280,5 +282,5 @@ def _heat_layer(name: str, place: dict[str, Any]) -> Image:
     return Image(
         np.zeros((1, 2, 2), dtype=np.float32), name=f"{name} heatmap", colormap=HEAT,
         contrast_limits=(0.0, 1.0), blending="translucent", projection_mode="none", visible=False,
-        **place,
+        metadata={OVERLAY_KEY: True}, **place,
     )  # fmt: skip

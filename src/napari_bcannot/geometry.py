@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 VOLUME_KEY = "bcannot_volume"
 """Layer metadata: the `Volume` that the plugin's reader made the layer of."""
+OVERLAY_KEY = "bcannot_overlay"
+"""Layer metadata: the plugin shows something over a volume here, it is none itself."""
 READ_TIMEOUT_S = 8.0
 """Longest wait for a server; napari reads what it shows in the GUI thread."""
 NM_PER = {"angstrom": 0.1, "nanometer": 1.0, "micrometer": 1e3, "millimeter": 1e6, "meter": 1e9}
@@ -58,7 +60,8 @@ class Placement:
 
 def is_volume_layer(layer: Any) -> bool:
     """Whether a layer is a grey 3-D image that can be traced in."""
-    return type(layer).__name__ == "Image" and layer.ndim == 3 and not layer.rgb
+    image = type(layer).__name__ == "Image" and layer.ndim == 3 and not layer.rgb
+    return image and OVERLAY_KEY not in layer.metadata
 
 
 def is_labels_layer(layer: Any) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from bcannot_core.errors import UsageError
 from bcannot_core.volumes import Volume, open_volume
 from napari_bcannot.geometry import READ_TIMEOUT_S, volume_of, voxel_nm_of
 
@@ -31,10 +32,16 @@ class Source:
         VolumeError
             There is nothing that can be read.
         UsageError
-            A layer is not what can be traced in.
+            The labels are those of another volume.
         """
+        volume = _volume(self.volume, labels=False)
         labels = None if self.labels is None else _volume(self.labels, labels=True)
-        return {"volume": _volume(self.volume, labels=False), "labels": labels}
+        if labels is not None and labels.shape != volume.shape:
+            raise UsageError(
+                f"the labels have shape {labels.shape}, the volume {volume.shape} (z, y, x): "
+                "choose the labels of this volume"
+            )
+        return {"volume": volume, "labels": labels}
 
 
 def _volume(place: Any, *, labels: bool) -> Volume:

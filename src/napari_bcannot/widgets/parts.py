@@ -87,13 +87,22 @@ def connect_buttons(commands: Iterable[tuple[QPushButton, Callable[[], Any]]]) -
         pressed.clicked.connect(lambda _=False, command=command: command())
 
 
+def index_of(items: Sequence[Any], wanted: Any) -> int:
+    """Return where something is, -1 where it is not: texts by value, all else by identity."""
+    found = (
+        i
+        for i, item in enumerate(items)
+        if item is wanted or (isinstance(item, str) and item == wanted)
+    )
+    return next(found, -1)
+
+
 def offer(field: QComboBox, entries: Sequence[tuple[str, Any]]) -> None:
     """Make these the entries (text, data) of a list; what was chosen stays chosen if it is there.
 
     No signal is sent: the caller sees whether the choice is another one.
     """
-    chosen = field.currentData()
-    at = next((i for i, (_, data) in enumerate(entries) if data is chosen), 0)
+    at = max(0, index_of([data for _, data in entries], field.currentData()))
     field.blockSignals(True)
     field.clear()
     for words, data in entries:

@@ -56,7 +56,7 @@ class SourceFields(QWidget):
         chosen, ids = self.volume.currentData(), self.labels.currentData()
         if chosen is None:
             return None
-        return Source(chosen, chosen if ids is SAME else ids)
+        return Source(chosen, chosen if ids == SAME else ids)
 
     def add_address(self, which: str, address: str) -> None:
         """Offer an address for the ``"volume"`` or the ``"labels"``, and choose it."""
@@ -64,8 +64,7 @@ class SourceFields(QWidget):
         if address not in known:
             known.append(address)
         self.show_layers(self._layers)
-        given = known[known.index(address)]
-        field.setCurrentIndex(next(i for i in range(field.count()) if field.itemData(i) is given))
+        field.setCurrentIndex(field.findData(address))
 
     def _ask(self, which: str, _: bool = False) -> None:
         address = ask_address(self)
