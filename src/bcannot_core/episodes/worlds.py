@@ -10,6 +10,7 @@ from bcannot_core.errors import BcannotError, DatasetError, TaskError, UsageErro
 from bcannot_core.session.journal import JournalHeader
 from bcannot_core.session.protocol import Task
 from bcannot_core.session.session import Session
+from bcannot_core.tasks.base import TaskBase
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
 from bcannot_core.tasks.registry import make_task
 from bcannot_core.volumes import Contrast, Region, Volume, open_volume
@@ -17,6 +18,9 @@ from bcannot_core.volumes.address import Address, parse_address
 
 _REGION_OPTIONS = ("box", "axes", "flip", "step")
 _OPEN_VOLUMES = 16
+
+FILES = "files_fingerprint"
+"""In an episode's ``meta``: hash of the user's files that its world was drawn from."""
 
 
 def build_task(episode: Episode, *, volume: Volume | None = None, labels: bool = False) -> Task:
@@ -69,9 +73,18 @@ def _sample_task(episode: Episode) -> Task:
     """Draw the world of an episode again from its seed and configuration."""
     options = {name: _frozen(value) for name, value in episode.config.items()}
     try:
-        return make_task(episode.task, episode.seed, **{**options, "variant": episode.variant})
+        task = make_task(episode.task, episode.seed, **{**options, "variant": episode.variant})
+        files = task.files_fingerprint()
     except (TypeError, UsageError, TaskError) as error:
         raise DatasetError(f"the task of an episode cannot be made: {error}") from error
+    known = episode.meta.get(FILES, "")
+    if known and files != known:
+        raise DatasetError(
+            f"{options.get('folder') or episode.task} does not hold the files that the episode was "
+            f"made on (fingerprint {files or 'none'}, not {known}): put them back, no more and no "
+            "fewer"
+        )
+    return task
 
 
 def _frozen(value: Any) -> Any:
@@ -182,7 +195,8 @@ def describe_task(
     ----------
     task : Task
         Of a session; a neurite's volume is referred to by its address and fingerprint, other worlds
-        are drawn again from the seed and the configuration.
+        are drawn again from the seed and the configuration. Where these draw from the user's
+        files, ``meta`` gets their fingerprint.
     meta : mapping, optional
         JSON values to keep.
     seed : int
@@ -192,6 +206,8 @@ def describe_task(
     ------
     VolumeError
         The volume cannot be read.
+    UsageError
+        The user's files cannot be read any more.
     """
     config = asdict(task.config)
     variant = config.pop("variant")
@@ -200,7 +216,9 @@ def describe_task(
     data = None
     if world is not None and volume is not None:
         data = refer_to(volume, world.start_zyx, world.labels).to_dict()
-    return JournalHeader(task.id, config, data, str(variant), seed, dict(meta or {}))
+    files = task.files_fingerprint() if isinstance(task, TaskBase) else ""
+    kept = {**(meta or {}), FILES: files} if files else dict(meta or {})
+    return JournalHeader(task.id, config, data, str(variant), seed, kept)
 
 
 def refer_to(volume: Volume, start_zyx: tuple[float, float, float], labels: Any = None) -> DataRef:

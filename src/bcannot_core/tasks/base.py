@@ -103,6 +103,14 @@ class TaskBase(ABC):
     def sample(cls, rng: np.random.Generator, **options: Any) -> Self:
         """Make a task on a random world; ``options`` are the task's own, and ``variant``."""
 
+    def files_fingerprint(self) -> str:
+        """Return a short hash of the user's files that the world was drawn from.
+
+        Empty where seed and configuration alone decide the world, and where episodes refer to the
+        data in another way.
+        """
+        return ""
+
     @property
     def variant(self) -> Variant:
         """The interface variant; by default the one that the configuration names."""

@@ -20,6 +20,7 @@ from bcannot_core.tasks.scoring import match_points, point_score
 from bcannot_core.tasks.worlds.colored_dot_tracking import ColoredDotConfig as ColoredDotConfig
 from bcannot_core.tasks.worlds.colored_dot_tracking import make_world
 from bcannot_core.tasks.worlds.dot_world import DotPictures, DotWorld
+from bcannot_core.tasks.worlds.omniglot import fingerprint_characters
 
 RADIUS_PX = 5.0
 SECTIONS_OFF = 1
@@ -93,6 +94,10 @@ class ColoredDotTracking(EditTask):
     def sections(self) -> int:
         """How many sections the stack has."""
         return self.world.sections
+
+    def files_fingerprint(self) -> str:
+        """Return a short hash of the user's characters, where curves are taken from them."""
+        return fingerprint_characters(self.config.folder) if self.config.folder else ""
 
     def initial_state(self) -> DotState:
         """Return the state at the start: the first section, nothing placed."""

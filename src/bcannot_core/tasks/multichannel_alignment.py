@@ -37,6 +37,7 @@ from bcannot_core.tasks.worlds.multichannel_alignment import (
     AlignmentWorld,
     sample_alignment,
 )
+from bcannot_core.tasks.worlds.photographs import fingerprint_folder
 
 TOLERANCE_PX = 5.0
 DISTINCT_PX = 8.0
@@ -150,6 +151,10 @@ class MultichannelAlignment(EditTask):
         look = AlignmentLook(config.warp_px, config.rotation_deg, config.shift_px, config.noise)
         world = sample_alignment(rng, config.source, config.folder, config.landmarks, look)
         return cls(world, config)
+
+    def files_fingerprint(self) -> str:
+        """Return a short hash of the user's pictures, where the scene is one of them."""
+        return fingerprint_folder(self.config.folder) if self.config.folder else ""
 
     def initial_state(self) -> AlignmentState:
         """Return the state at the start: channel A without landmarks."""

@@ -16,6 +16,7 @@ from skimage.morphology import skeletonize
 
 from bcannot_core.errors import UsageError
 from bcannot_core.tasks.worlds.curves import Strokes
+from bcannot_core.tasks.worlds.file_prints import fingerprint_files
 
 _PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".tif", ".tiff")
 _MOST_BYTES = 4_000_000
@@ -42,6 +43,18 @@ def find_characters(folder: str) -> tuple[Path, ...]:
     if not found:
         raise UsageError(f"{folder} holds neither stroke files (.txt) nor pictures of characters")
     return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def fingerprint_characters(folder: str) -> str:
+    """Return a short hash of the files of :func:`find_characters`.
+
+    Raises
+    ------
+    UsageError
+        There are none, or one cannot be read.
+    """
+    return fingerprint_files(folder, find_characters(folder))
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from scipy.ndimage import maximum_filter, uniform_filter
 
 from bcannot_core.errors import UsageError
 from bcannot_core.tasks.worlds.alignment_scenes import SCENE, Photograph
+from bcannot_core.tasks.worlds.file_prints import fingerprint_files
 
 BUNDLED = (
     "astronaut",
@@ -54,6 +55,22 @@ def list_folder(folder: str | Path) -> tuple[Path, ...]:
             f"put files there that end in {', '.join(SUFFIXES)}"
         )
     return found
+
+
+def fingerprint_folder(folder: str | Path) -> str:
+    """Return a short hash of the pictures of a folder.
+
+    Raises
+    ------
+    UsageError
+        There are none, or one cannot be read.
+    """
+    return _fingerprint(str(folder), list_folder(folder))
+
+
+@lru_cache(maxsize=16)
+def _fingerprint(folder: str, files: tuple[Path, ...]) -> str:
+    return fingerprint_files(folder, files)
 
 
 @lru_cache(maxsize=32)
