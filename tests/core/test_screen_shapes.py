@@ -139,16 +139,15 @@ def test_a_shape_gives_way_to_one_of_another_kind_with_equal_fields():
 
 def test_grey_pictures_that_come_again_are_copied_once():
     copies = ColourCopies(most=2)
-    assert copies.of(GREY) is GREY
-    again = copies.of(GREY)
-    assert (again == GREY[..., None]).all()
-    assert again.shape == (64, 80, 3)
-    assert copies.of(GREY) is again
+    first = copies.of(GREY)
+    assert (first == GREY[..., None]).all()
+    assert first.shape == (64, 80, 3)
+    assert copies.of(GREY) is first
     assert copies.of(COLOURED) is COLOURED
     for _ in range(3):
         other = GREY.copy()
-        assert copies.of(other) is other
-    assert copies.of(GREY) is GREY
+        assert copies.of(other) is copies.of(other)
+    assert copies.of(GREY) is not first
 
 
 def test_turning_back_to_grey_pictures_draws_them():

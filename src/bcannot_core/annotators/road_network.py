@@ -171,10 +171,12 @@ class RoadNetworkAnnotator(PlanAnnotator[RoadNetwork]):
 
     def _true_nodes(self, state: RoadState) -> tuple[int | None, ...]:
         """Return the true node of each placed one, None for wrong ones."""
-        if self._known[0] == state.nodes:
-            return self._known[1]
-        true_of: list[int | None] = []
-        for at in state.nodes:
+        nodes, known = self._known
+        if nodes == state.nodes:
+            return known
+        same = len(nodes) if state.nodes[: len(nodes)] == nodes else 0
+        true_of = list(known[:same])
+        for at in state.nodes[same:]:
             near = min(range(len(self._truth)), key=lambda n: math.dist(self._truth[n], at))
             right = math.dist(self._truth[near], at) <= _RIGHT_PX and near not in true_of
             true_of.append(near if right else None)

@@ -24,33 +24,29 @@ def paste(canvas: Picture, picture: Picture) -> None:
 
 
 class ColourCopies:
-    """Coloured copies of the grey pictures that come again: copying those is several times faster.
+    """Coloured copies of grey pictures: many of them come again, and coloured ones paste faster.
 
     Parameters
     ----------
     most : int
-        How many pictures are remembered, the latest ones.
+        How many are kept, the latest ones.
     """
 
     def __init__(self, most: int = 32) -> None:
         self._most = most
-        self._seen: dict[int, tuple[Picture, Picture | None]] = {}
+        self._kept: dict[int, tuple[Picture, Picture]] = {}
 
     def of(self, picture: Picture) -> Picture:
-        """Return the picture, or its coloured copy from the second time on."""
+        """Return a picture in colour, contiguous: itself, or its copy."""
         if picture.ndim == 3:
-            return picture
-        known, copy = self._seen.get(id(picture), (None, None))
-        if known is None:
-            if len(self._seen) >= self._most:
-                del self._seen[next(iter(self._seen))]
-            self._seen[id(picture)] = (picture, None)  # the reference keeps the id from others
-            return picture
-        if copy is None:
+            return np.ascontiguousarray(picture)
+        if id(picture) not in self._kept:
+            if len(self._kept) >= self._most:
+                del self._kept[next(iter(self._kept))]
             copy = np.empty((*picture.shape, 3), dtype=np.uint8)
             paste(copy, picture)
-            self._seen[id(picture)] = (picture, copy)
-        return copy
+            self._kept[id(picture)] = (picture, copy)  # the first keeps the id from others
+        return self._kept[id(picture)][1]
 
 
 class Painter:
@@ -72,7 +68,7 @@ class Painter:
         self._size_wh = (canvas.w, canvas.h)
         self._copies = ColourCopies()
         self._picture: Picture | None = None
-        self._source = self._canvas
+        self._source = self._canvas  # the picture in colour
         self._marks: tuple[Mark, ...] = ()
         self._inks: list[Ink] = []
 
@@ -87,8 +83,8 @@ class Painter:
             What is drawn on it, in this order.
         """
         if picture is not self._picture:
-            self._source = np.ascontiguousarray(self._copies.of(picture))
-            paste(self._canvas, self._source)
+            self._source = self._copies.of(picture)
+            self._canvas[:] = self._source
             self._inks = self._inks_of(marks)
             self._draw(self._inks)
         elif marks is not self._marks:
@@ -115,18 +111,24 @@ class Painter:
         kept = len(self._inks) - last
         removed = self._inks[first:kept]
         added = self._inks_of(marks[first : len(marks) - last])
-        self._inks = [*self._inks[:first], *added, *self._inks[kept:]]
-        if not removed and not last:
+        common = set(map(id, removed)).intersection(map(id, added))
+        below, above = self._inks[:first], self._inks[kept:]
+        self._inks = [*below, *added, *above]
+        if above or common:
+            self._refresh(_changed(removed, added, common), self._inks)
+        else:
+            self._refresh(removed, below)
             self._draw(added)
-            return
-        changed = _changed(removed, added)
+
+    def _refresh(self, changed: Sequence[Ink], inks: Iterable[Ink]) -> None:
+        """Draw the pixels of some inks again: the picture with other inks on it."""
         if not changed:
             return
         dirty = np.concatenate([ink.pixels for ink in changed])
         self._restore(dirty)
         self._touched[dirty] = True
         left, top, right, bottom = _bounds_of(changed)
-        for ink in self._inks:
+        for ink in inks:
             x0, y0, x1, y1 = ink.box
             if x0 <= right and x1 >= left and y0 <= bottom and y1 >= top:
                 self._draw((self._cut(ink),))
@@ -134,10 +136,7 @@ class Painter:
 
     def _restore(self, dirty: NDArray[np.intp]) -> None:
         """Show the picture alone in some pixels of the canvas."""
-        flat = self._source.reshape(-1)
-        coloured = self._source.ndim == 3
-        clean = flat.view(PIXEL)[dirty] if coloured else flat[dirty].repeat(3).view(PIXEL)
-        self._frame[self._at[dirty]] = clean
+        self._frame[self._at[dirty]] = self._source.reshape(-1).view(PIXEL)[dirty]
 
     def _cut(self, ink: Ink) -> Ink:
         """Return what an ink has within the pixels that are touched."""
@@ -153,11 +152,10 @@ def _places(canvas: Rect, frame_w: int) -> NDArray[np.intp]:
     return np.asarray(rows * frame_w + columns).reshape(-1)
 
 
-def _changed(removed: Sequence[Ink], added: Sequence[Ink]) -> list[Ink]:
+def _changed(removed: Sequence[Ink], added: Sequence[Ink], common: set[int]) -> list[Ink]:
     """Return the inks of only one of two lists; of both where the order of the others differs."""
-    common = {id(ink) for ink in removed} & {id(ink) for ink in added}
-    before, after = ([ink for ink in inks if id(ink) in common] for inks in (removed, added))
-    if list(map(id, before)) != list(map(id, after)):
+    before, after = ([id(ink) for ink in inks if id(ink) in common] for inks in (removed, added))
+    if before != after:
         return [*removed, *added]
     return [ink for ink in (*removed, *added) if id(ink) not in common]
 

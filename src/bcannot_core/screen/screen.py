@@ -15,6 +15,8 @@ from bcannot_core.screen.shapes import Marker, Shape
 from bcannot_core.screen.sprites import ButtonLook, bar_width, get_sheet
 from bcannot_core.screen.themes import Theme
 
+_NONE: frozenset[str] = frozenset()
+
 
 class Hit(NamedTuple):
     """What lies under a click.
@@ -94,6 +96,8 @@ class Screen:
         self._view = self._frame.view()
         self._view.flags.writeable = False
         self._painter = Painter(self._frame, layout.canvas)
+        self._hits = [Hit("none"), *(Hit("button", name) for name in layout.buttons)]
+        self._hit_map = _hit_map(layout)
         self._drawn: Content | None = None
         self._filled = 0
 
@@ -116,10 +120,7 @@ class Screen:
         canvas = self.layout.canvas
         if canvas.contains(x, y):
             return Hit("canvas", "", (x - canvas.x, y - canvas.y))
-        for name, (left, top, w, h) in self.layout.buttons.items():
-            if left <= x < left + w and top <= y < top + h:
-                return Hit("button", name)
-        return Hit("none")
+        return self._hits[int(self._hit_map[y, x])]
 
     def draw(self, content: Content) -> NDArray[np.uint8]:
         """Draw what differs from the content before.
@@ -193,6 +194,16 @@ class Screen:
         paste(part, content.panel)
 
 
+@lru_cache(maxsize=128)
+def _hit_map(layout: Layout) -> NDArray[np.uint16]:
+    """Return the number of the button on each pixel of a frame, from 1 on; 0 for none."""
+    width, height = layout.size_wh
+    numbers = np.zeros((height, width), dtype=np.uint16)
+    for number, rect in enumerate(layout.buttons.values(), 1):
+        numbers[rect.slices] = number
+    return numbers
+
+
 @lru_cache(maxsize=256)
 def _slots(rect: Rect, count: int) -> tuple[Rect, ...]:
     """Divide the status text; the first of two parts gets the larger share."""
@@ -204,12 +215,14 @@ def _slots(rect: Rect, count: int) -> tuple[Rect, ...]:
     return tuple(slots)
 
 
-def _changed_buttons(content: Content, before: Content | None) -> frozenset[str]:
+def _changed_buttons(content: Content, before: Content | None) -> set[str]:
     """Return the buttons whose looks differ from the content before; at first all are at rest."""
-    if before is None:
-        return content.disabled | content.pressed | content.ticked
-    return (
-        (content.disabled ^ before.disabled)
-        | (content.pressed ^ before.pressed)
-        | (content.ticked ^ before.ticked)
-    )
+    changed: set[str] = set()
+    for now, then in (
+        (content.disabled, before.disabled if before else _NONE),
+        (content.pressed, before.pressed if before else _NONE),
+        (content.ticked, before.ticked if before else _NONE),
+    ):
+        if now != then:
+            changed |= now ^ then
+    return changed

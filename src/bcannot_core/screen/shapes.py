@@ -107,7 +107,7 @@ class Ink(NamedTuple):
     add : uint16 (n, 3) or PIXEL (n,)
         What is added to it, in 256ths with the half that rounds; the colour where nothing remains.
     box : tuple of int
-        Left, top, right and bottom of the shape, all included.
+        Left, top, right and bottom between which they lie, all included.
     """
 
     pixels: NDArray[np.intp]
@@ -157,13 +157,10 @@ def _placed(stamp: _Stamp, x: int, y: int, size_wh: tuple[int, int]) -> Ink:
     return Ink(dy * width + dx + (y * width + x), keep, add, box)
 
 
-def _stamp(offsets: Offsets, colour: Colour, alpha: float) -> _Stamp:
+def _stamp(offsets: Offsets, box: Bounds, colour: Colour, alpha: float) -> _Stamp:
     """Return a stamp of one colour and alpha."""
     dx, dy = offsets
     part = max(0, min(FULL, int(alpha * FULL + 0.5)))
-    box = (0, 0, -1, -1)
-    if len(dx):
-        box = (int(dx.min()), int(dy.min()), int(dx.max()), int(dy.max()))
     if part == FULL:
         plain = np.full((len(dx), 3), colour, dtype=np.uint8)
         return _Stamp(dx, dy, None, plain.view(PIXEL)[:, 0], box)
@@ -178,13 +175,13 @@ def _disc_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
     at = np.arange(-radius, radius + 1)
     inside = 4 * (at[:, None] ** 2 + at[None, :] ** 2) < (2 * radius + 1) ** 2
     dy, dx = np.nonzero(inside)
-    return _stamp((dx - radius, dy - radius), colour, alpha)
+    return _stamp((dx - radius, dy - radius), _square(radius), colour, alpha)
 
 
 @lru_cache(maxsize=256)
 def _ring_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
     dy, dx = ring_offsets(radius)
-    return _stamp((dx, dy), colour, alpha)
+    return _stamp((dx, dy), _square(radius), colour, alpha)
 
 
 @lru_cache(maxsize=256)
@@ -193,12 +190,19 @@ def _cross_stamp(radius: int, colour: Colour, alpha: float) -> _Stamp:
     other = arm[arm != 0]
     dx = np.concatenate((arm, np.zeros_like(other)))
     dy = np.concatenate((np.zeros_like(arm), other))
-    return _stamp((dx, dy), colour, alpha)
+    return _stamp((dx, dy), _square(radius), colour, alpha)
+
+
+def _square(radius: int) -> Bounds:
+    return -radius, -radius, radius, radius
 
 
 @lru_cache(maxsize=1024)
 def _line_stamp(dx: int, dy: int, width: int, colour: Colour, alpha: float) -> _Stamp:
-    return _stamp(_line(dx, dy, width), colour, alpha)
+    more = max(width, 1) // 2
+    less = max(width - 1, 0) // 2
+    box = (min(dx, 0) - less, min(dy, 0) - less, max(dx, 0) + more, max(dy, 0) + more)
+    return _stamp(_line(dx, dy, width), box, colour, alpha)
 
 
 @lru_cache(maxsize=64)
@@ -234,7 +238,8 @@ def _box_stamp(w: int, h: int, colour: Colour, alpha: float) -> _Stamp:
     columns = (0,) if w <= 1 else (0, w - 1)
     xs = [across for _ in rows] + [np.full(len(down), c) for c in columns]
     ys = [np.full(len(across), r) for r in rows] + [down for _ in columns]
-    return _stamp((np.concatenate(xs), np.concatenate(ys)), colour, alpha)
+    box = (0, 0, max(w - 1, 0), max(h - 1, 0))
+    return _stamp((np.concatenate(xs), np.concatenate(ys)), box, colour, alpha)
 
 
 @lru_cache(maxsize=1024)

@@ -100,22 +100,23 @@ class Session:
         TaskError
             Called by a listener of this session.
         """
-        token = self._token(click_xy, actor, flags, ms)
+        x, y = self._checked(click_xy, actor, flags, ms)
         before = self._state
-        hit = self.screen.hit(token.x, token.y)
+        hit = self.screen.hit(x, y)
         action = NONE if self.task.terminated(before) else self.task.action_for(hit, before)
         after = self.task.apply(before, action)
         outcome = Outcome(action.name, self.task.detail(before, action, after), before, after)
-        token = token._replace(action=action.name)
+        token = ClickToken(x, y, actor, int(flags), int(ms), action.name)
         self._state = after
         self._clicks.append(token)
         self._history.record(action, outcome)
         self._notify(outcome, token)
         return outcome
 
-    def _token(
+    def _checked(
         self, click_xy: tuple[SupportsIndex, SupportsIndex], actor: str, flags: int, ms: int
-    ) -> ClickToken:
+    ) -> tuple[int, int]:
+        """Return the frame pixel of a click that can be carried out and recorded."""
         if self._notifying:
             raise TaskError("a listener of a session clicked in it: click after it has returned")
         if actor not in ACTORS:
@@ -129,9 +130,11 @@ class Session:
                 f"flags {flags} or time {ms} ms is out of range: "
                 f"give flags from 0 to {_MOST_FLAGS} and a time from 0 to {_MOST_MS}"
             )
-        return ClickToken(x, y, actor, int(flags), int(ms))
+        return x, y
 
     def _notify(self, outcome: Outcome, token: ClickToken) -> None:
+        if not self._listeners:
+            return
         self._notifying = True
         try:
             for listener in tuple(self._listeners):

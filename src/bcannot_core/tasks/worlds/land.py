@@ -5,7 +5,7 @@ once in a process from a fixed seed with whole numbers only; a scene takes a ran
 """
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -34,9 +34,10 @@ def _bank(scale: str) -> Plane:
     return bank
 
 
-@cache
-def _whole_bank() -> NDArray[np.int16]:
+@lru_cache(maxsize=8)
+def _whole_bank(sd: float) -> NDArray[np.int16]:
     bank = np.rint(_bank("white") * 16).astype(np.int16)
+    bank = (bank * np.int16(round(sd * 16)) + np.int16(128)) >> 8
     bank.flags.writeable = False
     return bank
 
@@ -58,9 +59,11 @@ def noise(rng: np.random.Generator, scale: str, hw: tuple[int, int] = (256, 256)
     return _piece(rng, _bank(scale), hw)
 
 
-def whole_noise(rng: np.random.Generator, hw: tuple[int, int] = (256, 256)) -> NDArray[np.int16]:
-    """Return a random piece of white noise of zero mean, in 16ths of its standard deviation."""
-    return _piece(rng, _whole_bank(), hw)
+def whole_noise(
+    rng: np.random.Generator, sd: float, hw: tuple[int, int] = (256, 256)
+) -> NDArray[np.int16]:
+    """Return a random piece of white noise of zero mean and a standard deviation, read-only."""
+    return _piece(rng, _whole_bank(sd), hw)
 
 
 def _piece(rng: np.random.Generator, bank: NDArray[Any], hw: tuple[int, int]) -> NDArray[Any]:

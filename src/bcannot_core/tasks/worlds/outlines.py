@@ -126,7 +126,7 @@ def simplify(outline_xy: NDArray[np.float64], vertices: int) -> NDArray[np.float
     points = [(float(x), float(y)) for x, y in outline_xy[::step]]
     areas = [_triangle(points, i) for i in range(len(points))]
     while len(points) > vertices:
-        least = min(range(len(points)), key=areas.__getitem__)
+        least = areas.index(min(areas))
         del points[least], areas[least]
         for i in (least - 1, least % len(points)):
             areas[i] = _triangle(points, i)

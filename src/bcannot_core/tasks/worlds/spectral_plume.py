@@ -144,7 +144,7 @@ class PlumeWorld:
     light : uint16 (256, 256)
         How bright they are, in 128ths.
     grain : tuple of int16 (256, 256)
-        Noise of each channel, in 16ths of its standard deviation.
+        Noise of each channel, grey levels.
     config : SpectralPlumeConfig
         What the world was made with.
     """
@@ -194,10 +194,8 @@ class PlumeWorld:
                 taken = (cloud.blob.density * np.float32(most)).astype(np.uint16)
                 part *= _ONE - taken
                 part >>= _SHIFT
-        level = self.grain[row] * np.int16(round(self.config.noise * 16))
-        level += 128
-        level >>= 8
-        level += plane.view(np.int16)
+        level: NDArray[np.int16] = plane.view(np.int16)
+        level += self.grain[row]
         np.maximum(level, 0, out=level)
         np.minimum(level, 255, out=level)
         return level
@@ -213,7 +211,7 @@ def make_world(rng: np.random.Generator, config: SpectralPlumeConfig) -> PlumeWo
     light = 1 + noise(rng, "patch") * np.float32(0.025) + noise(rng, "broad") * np.float32(0.04)
     light += noise(rng, "grain") * np.float32(0.03)
     steps = (np.minimum(np.maximum(light, 0.7), 1.4) * _ONE).astype(np.uint16)
-    grain = tuple(whole_noise(rng) for _ in range(BANDS + 3))
+    grain = tuple(whole_noise(rng, config.noise) for _ in range(BANDS + 3))
     clouds: list[Cloud] = []
     taken = np.zeros((SIDE, SIDE), dtype=bool)
     for i in range(plumes + others):
