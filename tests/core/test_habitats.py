@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bcannot_core.tasks.worlds.habitats import HABITATS, Camera, clouds, smooth_noise
+from bcannot_core.tasks.worlds.camera import Camera
+from bcannot_core.tasks.worlds.habitats import HABITATS, clouds, smooth_noise
 
 
 @pytest.mark.parametrize("name", HABITATS)

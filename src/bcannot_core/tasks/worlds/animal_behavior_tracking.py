@@ -1,6 +1,6 @@
 """Worlds of behavioural tracking: several animals filmed together from above."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,9 @@ from bcannot_core.screen import get_variant
 from bcannot_core.tasks.base import check_choice, check_range
 from bcannot_core.tasks.worlds.behavior_animals import GROUNDS, HABITS, KINDS, MAKERS
 from bcannot_core.tasks.worlds.behavior_motion import wander
-from bcannot_core.tasks.worlds.creatures import Layer, draw
-from bcannot_core.tasks.worlds.habitats import HABITATS, Camera
+from bcannot_core.tasks.worlds.camera import Camera
+from bcannot_core.tasks.worlds.creatures import Filmed
+from bcannot_core.tasks.worlds.habitats import HABITATS
 
 SIZE = 256
 _MOST_REACH, _LEAST_REACH = 112.0, 84.0
@@ -62,7 +63,7 @@ class BehaviorConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class BehaviorWorld:
+class BehaviorWorld(Filmed):
     """Filmed animals.
 
     Attributes
@@ -72,20 +73,10 @@ class BehaviorWorld:
     ends_xy : float32 (frames, animals, 2, 2)
         Front and back of each animal in each frame, canvas pixels (x, y). The animals are
         numbered from left to right in the first frame.
-    layers : tuple of Layer
-        How they are drawn.
-    camera : Camera
-        What films them.
-    habitat : str
-        Where.
     """
 
     kind: str
     ends_xy: NDArray[np.float32]
-    layers: tuple[Layer, ...]
-    camera: Camera
-    habitat: str
-    _pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property
     def frames(self) -> int:
@@ -96,14 +87,6 @@ class BehaviorWorld:
     def animals(self) -> int:
         """How many animals there are."""
         return int(self.ends_xy.shape[1])
-
-    def picture(self, frame: int) -> NDArray[np.uint8]:
-        """Return a frame, uint8 (256, 256, 3), read-only, drawn when first asked for."""
-        if frame not in self._pictures:
-            picture = self.camera.background(frame)
-            draw(picture, self.layers, frame)
-            self._pictures[frame] = self.camera.develop(frame, picture)
-        return self._pictures[frame]
 
 
 def sample_world(rng: np.random.Generator, config: BehaviorConfig) -> BehaviorWorld:
@@ -125,7 +108,7 @@ def sample_world(rng: np.random.Generator, config: BehaviorConfig) -> BehaviorWo
     corners = np.zeros((config.frames, 2), dtype=np.int64)
     camera = Camera(rng, ground, corners, config.noise, config.contrast)
     ends = bodies[:, :, [0, -1]].astype(np.float32)
-    return BehaviorWorld(kind, ends, layers, camera, habitat)
+    return BehaviorWorld(camera, habitat, layers, kind, ends)
 
 
 def _kept_inside(axes: NDArray[np.float64], margin: float = 10.0) -> NDArray[np.float64]:

@@ -1,14 +1,15 @@
 """Worlds of limb tracking: one animal filmed as it flies, walks or crawls."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.screen import get_variant
 from bcannot_core.tasks.base import check_choice, check_range
-from bcannot_core.tasks.worlds.creatures import draw
-from bcannot_core.tasks.worlds.habitats import HABITATS, Camera
+from bcannot_core.tasks.worlds.camera import Camera
+from bcannot_core.tasks.worlds.creatures import Filmed
+from bcannot_core.tasks.worlds.habitats import HABITATS
 from bcannot_core.tasks.worlds.limb_anatomy import FRAMES, SPECIES, Animal
 from bcannot_core.tasks.worlds.limb_animals import ANIMALS, GROUNDS
 
@@ -57,36 +58,21 @@ class LimbConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class LimbWorld:
+class LimbWorld(Filmed):
     """A filmed animal.
 
     Attributes
     ----------
     animal : Animal
         What moves, with its keypoints in every frame.
-    camera : Camera
-        What films it.
-    habitat : str
-        Where.
     """
 
     animal: Animal
-    camera: Camera
-    habitat: str
-    _pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @property
     def frames(self) -> int:
         """How many frames there are."""
         return len(self.animal.points_xy)
-
-    def picture(self, frame: int) -> NDArray[np.uint8]:
-        """Return a frame, uint8 (256, 256, 3), read-only, drawn when first asked for."""
-        if frame not in self._pictures:
-            picture = self.camera.background(frame)
-            draw(picture, self.animal.layers, frame, shadows=self.habitat != "sky")
-            self._pictures[frame] = self.camera.develop(frame, picture)
-        return self._pictures[frame]
 
 
 def sample_world(rng: np.random.Generator, config: LimbConfig) -> LimbWorld:
@@ -102,7 +88,8 @@ def sample_world(rng: np.random.Generator, config: LimbConfig) -> LimbWorld:
     extent = corners.max(axis=0) + SIZE
     side = int(extent.max())
     ground = HABITATS[habitat](rng, (side, side))
-    return LimbWorld(animal, Camera(rng, ground, corners, config.noise, config.contrast), habitat)
+    camera = Camera(rng, ground, corners, config.noise, config.contrast)
+    return LimbWorld(camera, habitat, animal.layers, animal)
 
 
 def _corners(

@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+Places = NDArray[np.complex128]  # x + y i
 SUBSTEPS = 3
 _TURNS = np.radians([-34.0, -20.0, -9.0, 0.0, 9.0, 20.0, 34.0])
+_TURNED = np.exp(1j * _TURNS)
 _CLEAR_PX = 9.0
 _TRIES = 4
 
@@ -56,19 +58,20 @@ def _heads(
     bend = np.minimum(0.5, pace / (0.2 * length))  # no body bends more sharply than that
     whim = rng.normal(0, 0.12, (frames * SUBSTEPS, count))
     rests = rng.random((frames, count)) < 0.12
-    way = [at]
+    here: Places = at.copy().view(np.complex128)[:, 0]
+    feelers = np.concatenate([0.5 * length * _TURNED, length * _TURNED])  # where it looks
+    way = [here]
     for step in range(frames * SUBSTEPS):
-        turns = heading[:, None] + _TURNS[None]
-        ahead = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
-        cost = 0.35 * np.abs(_TURNS[None] - 4 * whim[step][:, None])
-        for far in (0.5 * length, length):
-            spot = at[:, None] + ahead * far
-            cost = cost + _crowding(spot, at, heading, length) + _walls(spot, reach)
-        heading = heading + bend * (_TURNS[np.argmin(cost, axis=1)] + 0.6 * whim[step])
-        moved = pace * np.where(rests[step // SUBSTEPS], 0.15, 1.0)
-        at = at + np.stack([np.cos(heading), np.sin(heading)], axis=-1) * moved[:, None]
-        way.append(at)
-    return np.stack(way)
+        forward = np.exp(1j * heading)
+        spots = here[:, None] + forward[:, None] * feelers
+        near = _crowding(spots, here - (0.45 * length) * forward, length) + _walls(spots, reach)
+        cost = 0.35 * np.abs(_TURNS - 4 * whim[step][:, None])
+        cost += near[:, : len(_TURNS)] + near[:, len(_TURNS) :]
+        heading = heading + bend * (_TURNS[cost.argmin(axis=1)] + 0.6 * whim[step])
+        moved = np.where(rests[step // SUBSTEPS], 0.15 * pace, pace)
+        here = here + np.exp(1j * heading) * moved
+        way.append(here)
+    return np.stack(way)[..., None].view(np.float64)
 
 
 def _starts(rng: np.random.Generator, count: int, reach: float) -> Points:
@@ -79,21 +82,19 @@ def _starts(rng: np.random.Generator, count: int, reach: float) -> Points:
     return np.asarray((cell + rng.uniform(-0.2, 0.2, (count, 2))) / side * 2 * reach - reach)
 
 
-def _crowding(
-    spots: Points, at: Points, heading: NDArray[np.float64], length: float
-) -> NDArray[np.float64]:
-    """Return how crowded spots are by the other animals' middles, (count, turns)."""
-    back = np.stack([np.cos(heading), np.sin(heading)], axis=-1) * (0.45 * length)
-    middles = at - back
-    gap = ((spots[:, :, None] - middles[None, None]) ** 2).sum(axis=-1)
-    near = np.exp(-gap / (0.7 * length) ** 2)
-    own = np.arange(len(at))
+def _crowding(spots: Places, middles: Places, length: float) -> NDArray[np.float64]:
+    """Return how crowded spots are by the other animals' middles, (count, spots)."""
+    apart = spots[:, :, None] - middles
+    gap = apart.real**2 + apart.imag**2
+    near = np.exp(gap * (-1.0 / (0.7 * length) ** 2))
+    own = np.arange(len(middles))
     near[own, :, own] = 0.0
     return np.asarray(4.0 * near.sum(axis=-1))
 
 
-def _walls(spots: Points, reach: float) -> NDArray[np.float64]:
-    over = np.maximum(np.abs(spots) - reach, 0.0).sum(axis=-1)
+def _walls(spots: Places, reach: float) -> NDArray[np.float64]:
+    over = np.maximum(np.abs(spots.real) - reach, 0.0)
+    over += np.maximum(np.abs(spots.imag) - reach, 0.0)
     return np.asarray(over * 0.5)
 
 

@@ -1,13 +1,15 @@
 """What all filmed animals share: coats, gaits in three dimensions, and how they are drawn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.tasks.worlds.camera import Camera
+from bcannot_core.tasks.worlds.compositing import Picture
 from bcannot_core.tasks.worlds.habitats import smooth_noise
-from bcannot_core.tasks.worlds.ribbons import Picture, Ribbons, paint
+from bcannot_core.tasks.worlds.ribbons import Ribbons, paint
 
 Floats = NDArray[np.float32]
 Shadow = tuple[int, int, float]
@@ -29,6 +31,35 @@ class Layer:
     shadow: Shadow | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Filmed:
+    """A film of animals.
+
+    Attributes
+    ----------
+    camera : Camera
+        What films them.
+    habitat : str
+        Where.
+    layers : tuple of Layer
+        How they are drawn.
+    """
+
+    camera: Camera
+    habitat: str
+    layers: tuple[Layer, ...]
+    _pictures: dict[int, Picture] = field(default_factory=dict, repr=False, kw_only=True)
+
+    def picture(self, frame: int) -> Picture:
+        """Return a frame, uint8 (256, 256, 3), read-only, drawn when first asked for."""
+        picture = self._pictures.get(frame)
+        if picture is None:
+            scene = self.camera.background(frame)
+            draw(scene, self.layers, frame, shadows=self.habitat != "sky")
+            picture = self._pictures[frame] = self.camera.develop(frame, scene)
+        return picture
+
+
 def draw(picture: Picture, layers: Sequence[Layer], frame: int, shadows: bool = True) -> None:
     """Draw an animal onto a picture, with its shadow where there is ground."""
     for layer in layers:
@@ -42,13 +73,20 @@ def coat(
     coarse = smooth_noise(rng, (along, wide), (max(4, along // 24), max(3, wide // 14)))
     fine = smooth_noise(rng, (along, wide), (max(4, along // 7), max(4, wide // 6)))
     level = 1 + np.float32(mottle) * (coarse + np.float32(0.6) * fine)
-    return np.asarray(level[..., None] * np.asarray(base, dtype=np.float32), dtype=np.float32)
+    rgb = np.empty((along, wide, 3), dtype=np.float32)
+    for channel, bright in enumerate(np.asarray(base, dtype=np.float32)):
+        np.multiply(level, bright, out=rgb[..., channel])
+    return rgb
 
 
 def stain(rgb: Floats, share: NDArray[np.floating], colour: NDArray[np.floating]) -> Floats:
     """Lay a colour over a coat, ``share`` 0 to 1 broadcast to (along, wide)."""
-    cover = np.broadcast_to(np.clip(share, 0, 1), rgb.shape[:2])[..., None].astype(np.float32)
-    return np.asarray(rgb + (np.asarray(colour, dtype=np.float32) - rgb) * cover, dtype=np.float32)
+    cover = np.minimum(np.maximum(share, 0), 1).astype(np.float32)
+    stained = np.empty_like(rgb)
+    for channel, ink_ in enumerate(np.asarray(colour, dtype=np.float32)):
+        below = rgb[..., channel]
+        stained[..., channel] = below + (ink_ - below) * cover
+    return stained
 
 
 def ink(rng: np.random.Generator, colour: Sequence[float], spread: float = 10.0) -> Floats:

@@ -8,13 +8,14 @@ all frames at once; drawing a frame is a few array operations for each group of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.tasks.worlds.compositing import Picture, compose, darken, halved
+
 Floats = NDArray[np.float32]
-Picture = NDArray[np.uint8]
 LIGHTS = 5
 _PER_PX = 3.4  # samples per pixel: subpixels are 1/2, and curved spines stretch the outer side
 _SUN = np.array([-0.55, -0.83], dtype=np.float32)  # where the light comes from, (x, y)
@@ -30,9 +31,9 @@ class Ribbons:
         Spines, (x, y) in pixels.
     across : float32 (frames, ribbons, along, 2)
         Unit vectors from the spine towards positive offsets.
-    offsets : float32 (ribbons, along, wide)
+    offsets : float32 (ribbons or 1, along, wide)
         Distance of each sample from the spine, pixels.
-    inks : uint32 (ribbons, LIGHTS, along, wide)
+    inks : uint32 (ribbons or 1, LIGHTS, along, wide)
         Colours, four bytes (r, g, b, alpha), multiplied by alpha, for each direction of light.
     light : intp (frames, ribbons, along)
         Which of them is seen.
@@ -43,6 +44,62 @@ class Ribbons:
     offsets: Floats
     inks: NDArray[np.uint32]
     light: NDArray[np.intp]
+
+    @cached_property
+    def extents(self) -> Floats:
+        """Least x and y, largest x and y of the samples in each frame, (frames, 4)."""
+        low, high = self.offsets.min(axis=-1), self.offsets.max(axis=-1)
+        least, most = [], []
+        for axis in (0, 1):
+            centre, across = self.centre[..., axis], self.across[..., axis]
+            rims = centre + across * low, centre + across * high
+            least.append(np.minimum(*rims).min(axis=(1, 2)))
+            most.append(np.maximum(*rims).max(axis=(1, 2)))
+        return np.stack([*least, *most], axis=-1)
+
+    @cached_property
+    def _columns(self) -> Floats:
+        """The offsets sample by sample across, (wide, ribbons × along)."""
+        count, along = self.light.shape[1:]
+        whole = np.broadcast_to(self.offsets, (count, along, self.offsets.shape[-1]))
+        return np.ascontiguousarray(whole.reshape(count * along, -1).T)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.intp]:
+        """Which rows of all textures are seen, (frames, ribbons × along)."""
+        frames, count, along = self.light.shape
+        first = np.arange(count)[:, None] * LIGHTS if len(self.inks) > 1 else 0
+        rows: NDArray[np.intp] = (self.light + first) * along + np.arange(along)
+        return rows.reshape(frames, count * along)
+
+    def subpixels(self, frame: int, left: int, top: int, width: int) -> NDArray[np.intp]:
+        """Return the subpixel of each sample, (ribbons × along × wide,).
+
+        Parameters
+        ----------
+        frame : int
+            Which frame.
+        left, top, width : int
+            Of the buffer, in pixels.
+        """
+        x, y = ((self.centre[frame] - (left, top)) * 2).astype(np.float32).reshape(-1, 2).T
+        u, v = (self.across[frame] * 2).reshape(-1, 2).T
+        at = _along_lines(y, v, self._columns)
+        at *= 2 * width
+        at += _along_lines(x, u, self._columns)
+        return at.T.astype(np.intp, order="C").ravel()
+
+    def colours(self, frame: int) -> NDArray[np.uint32]:
+        """Return the colour of each sample, (ribbons × along × wide,)."""
+        textures = self.inks.reshape(-1, self.inks.shape[-1])
+        seen: NDArray[np.uint32] = textures.take(self._rows[frame], axis=0).ravel()
+        return seen
+
+
+def _along_lines(start: Floats, step: Floats, offsets: Floats) -> NDArray[np.int32]:
+    at = offsets * step
+    at += start
+    return at.astype(np.int32)
 
 
 def samples(length_px: float) -> int:
@@ -134,11 +191,8 @@ def ribbons(
     across : float (frames, ribbons, along, 2), optional
         Where positive offsets lie; a quarter turn from the spine otherwise.
     """
-    count = points.shape[1]
-    if offsets.ndim == 2:
-        offsets = np.broadcast_to(offsets, (count, *offsets.shape))
-    if inks.ndim == 3:
-        inks = np.broadcast_to(inks, (count, *inks.shape))
+    offsets = offsets[None] if offsets.ndim == 2 else offsets
+    inks = inks[None] if inks.ndim == 3 else inks
     centre, directions = curve(points, offsets.shape[1], smooth)
     side = left_of(directions) if across is None else np.asarray(across, dtype=np.float32)
     light = ((side @ _SUN + 1) * (LIGHTS / 2)).astype(np.intp).clip(0, LIGHTS - 1)
@@ -172,11 +226,14 @@ def inks(
     wide = rgb.shape[1]
     v = np.linspace(-1, 1, wide, dtype=np.float32)
     towards = np.linspace(-1, 1, LIGHTS, dtype=np.float32)[:, None]
-    shade = 1 - np.float32(round_) * v**2 + np.float32(lit) * towards * v
+    shade = (1 - np.float32(round_) * v**2 + np.float32(lit) * towards * v)[:, None]
     out = np.empty((LIGHTS, *rgb.shape[:2], 4), dtype=np.uint8)
     cover = np.broadcast_to(np.asarray(alpha, dtype=np.float32), rgb.shape[:2])
-    colours = np.clip(rgb.astype(np.float32) * shade[:, None, :, None], 0, 255)
-    out[..., :3] = colours * cover[..., None]
+    whole = bool((cover == 1).all())
+    for channel in range(3):  # much faster than all at once, because of the broadcasting
+        colours = rgb[..., channel].astype(np.float32) * shade
+        np.clip(colours, 0, 255, out=colours)
+        out[..., channel] = colours if whole else colours * cover
     out[..., 3] = cover * 255
     return out.view(np.uint32)[..., 0]
 
@@ -224,72 +281,14 @@ def paint(
     shadow : tuple of (int, int, float), optional
         Where its shadow falls, (dx, dy), and how dark it is.
     """
-    spots = []
-    for group in groups:
-        centre = group.centre[frame] * 2
-        across = group.across[frame] * 2
-        x = centre[..., 0, None] + across[..., 0, None] * group.offsets
-        y = centre[..., 1, None] + across[..., 1, None] * group.offsets
-        spots.append((x, y))
-    left = int(min(x.min() for x, _ in spots)) // 2 - 2
-    top = int(min(y.min() for _, y in spots)) // 2 - 2
-    width = int(max(x.max() for x, _ in spots)) // 2 + 3 - left
-    height = int(max(y.max() for _, y in spots)) // 2 + 3 - top
+    extents = np.stack([group.extents[frame] for group in groups])
+    left, top = (int(c) - 2 for c in np.floor(extents[:, :2].min(axis=0)))
+    right, bottom = (int(c) + 3 for c in np.floor(extents[:, 2:].max(axis=0)))
+    width, height = right - left, bottom - top
     fine = np.zeros(4 * height * width, dtype=np.uint32)
-    for group, (x, y) in zip(groups, spots, strict=True):
-        count, along = group.light.shape[1:]
-        at = (y - 2 * top).astype(np.int32) * (2 * width) + (x - 2 * left).astype(np.int32)
-        rows = group.light[frame]
-        fine[at] = group.inks[np.arange(count)[:, None], rows, np.arange(along)]
-    layer = _halved(fine, height, width)
+    for group in groups:
+        fine[group.subpixels(frame, left, top, width)] = group.colours(frame)
+    layer = halved(fine, height, width)
     if shadow is not None:
-        _darken(picture, layer[..., 3], left + shadow[0], top + shadow[1], shadow[2])
-    _compose(picture, layer, left, top)
-
-
-def _halved(fine: NDArray[np.uint32], height: int, width: int) -> NDArray[np.uint16]:
-    """Return the sums of 2 × 2 subpixels, a quarter of them, uint16 (height, width, 4)."""
-    parts = fine.view(np.uint8).reshape(height, 2, width, 2, 4)
-    rows = parts[:, 0].astype(np.uint16)
-    rows += parts[:, 1]
-    out: NDArray[np.uint16] = rows[:, :, 0] + rows[:, :, 1]
-    out += 2
-    out >>= 2
-    return out
-
-
-def _clip(shape: tuple[int, ...], left: int, top: int, hw: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return the slices of a picture and of a patch at (left, top) that overlap."""
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = max(min(left + hw[1], shape[1]), x0), max(min(top + hw[0], shape[0]), y0)
-    return (
-        slice(y0, y1), slice(x0, x1),
-        slice(y0 - top, y1 - top), slice(x0 - left, x1 - left),
-    )  # fmt: skip
-
-
-def _compose(picture: Picture, layer: NDArray[np.uint16], left: int, top: int) -> None:
-    rows, columns, from_rows, from_columns = _clip(picture.shape, left, top, layer.shape)
-    below = picture[rows, columns]
-    above = layer[from_rows, from_columns]
-    if not below.size:
-        return
-    shining = below * (255 - above[..., 3:]) + np.uint16(128)
-    shining += shining >> 8  # with the next shift a division by 255
-    shining >>= 8
-    shining += above[..., :3]
-    np.minimum(shining, 255, out=shining)
-    below[:] = shining
-
-
-def _darken(picture: Picture, cover: NDArray[np.uint16], left: int, top: int, by: float) -> None:
-    """Lay a soft shadow of a shape onto a picture."""
-    soft = np.zeros((cover.shape[0] + 4, cover.shape[1] + 4), dtype=np.uint16)
-    soft[2:-2, 2:-2] = cover
-    for _ in range(2):
-        soft[1:-1] = (soft[:-2] + 2 * soft[1:-1] + soft[2:]) >> 2
-        soft[:, 1:-1] = (soft[:, :-2] + 2 * soft[:, 1:-1] + soft[:, 2:]) >> 2
-    rows, columns, from_rows, from_columns = _clip(picture.shape, left - 2, top - 2, soft.shape)
-    below = picture[rows, columns]
-    keep = 256 - (soft[from_rows, from_columns] * np.uint16(int(by * 256)) >> 8)
-    below[:] = (below * keep[..., None]) >> 8
+        darken(picture, layer[..., 3], left + shadow[0], top + shadow[1], shadow[2])
+    compose(picture, layer, left, top)
