@@ -76,6 +76,8 @@ class StageConfig:
     trains : bool
         Whether it is a training run, in ``{here}/run``: it is given ``--minutes``, and
         ``--resume`` where it was interrupted.
+    timed : bool
+        Whether a training run is stopped by the clock; one that is not goes on to its end.
     amount : Amount, optional
         What ``{amount}`` stands for.
     recipe : mapping, optional
@@ -93,6 +95,7 @@ class StageConfig:
     gives: tuple[str, ...]
     share: float = 1.0
     trains: bool = False
+    timed: bool = True
     amount: Amount | None = None
     recipe: Mapping[str, Any] | None = None
     each: Mapping[str, tuple[Plain, ...] | str] = field(default_factory=dict)

@@ -54,8 +54,8 @@ class Stage:
         What is there when it is whole.
     share : float
         Its part of the budget.
-    trains : bool
-        Whether it is a training run.
+    trains, timed : bool
+        Whether it is a training run, and whether that is stopped by the clock.
     recipe : dict, optional
         What is written to ``recipe.json`` before.
     rows : tuple of Row
@@ -68,6 +68,7 @@ class Stage:
     gives: tuple[Path, ...]
     share: float
     trains: bool
+    timed: bool
     recipe: dict[str, Any] | None
     rows: tuple[Row, ...]
 
@@ -130,6 +131,7 @@ def _stage(
         tuple(folder / str(fill(given)) for given in config.gives),
         config.share,
         config.trains,
+        config.timed,
         None if config.recipe is None else fill(config.recipe),
         tuple(Row(str(fill(row.name)), row.file, row.columns) for row in config.rows),
     )

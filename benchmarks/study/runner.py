@@ -121,7 +121,8 @@ def _timed(stage: Stage, minutes: float) -> tuple[str, ...]:
     if not stage.trains:
         return stage.argv
     begun = (stage.folder / "run" / "recipe.json").exists()
-    return (*stage.argv, "--minutes", f"{minutes:.2f}", *(("--resume",) if begun else ()))
+    clock = ("--minutes", f"{minutes:.2f}") if stage.timed else ()
+    return (*stage.argv, *clock, *(("--resume",) if begun else ()))
 
 
 def _claim(experiment: Experiment, request: Request) -> None:

@@ -114,6 +114,13 @@ def test_one_task_has_nothing_to_leave_out(tmp_path: Path) -> None:
     assert "leave_one_task_out" not in report["mistake"] and "task" not in report
 
 
+def test_classes_that_are_too_rare_are_not_probed_for(tmp_path: Path) -> None:
+    labels = made_labels(("dots",))
+    labels["position"] = -1
+    labels["position"][::30] = np.arange(10)
+    assert "position" not in study(planted(tmp_path, labels), OPTIONS).report
+
+
 def test_sessions_without_mistakes_are_refused(tmp_path: Path) -> None:
     labels = made_labels(("dots",))
     labels["mistake"] = False

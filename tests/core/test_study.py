@@ -192,6 +192,14 @@ def test_training_runs_may_go_elsewhere(request_: Request) -> None:
     assert "train" not in [line.split()[1] for line in here.lines]
 
 
+def test_a_run_that_is_not_timed_goes_on_to_its_end(request_: Request) -> None:
+    plain = values()
+    plain["stages"][1]["timed"] = False
+    commands = Commands()
+    carry_out(Experiment.from_json(plain), request_, run=commands, say=quiet)
+    assert "--minutes" not in " ".join(commands.lines)
+
+
 def test_time_that_is_over_leaves_training_a_little(request_: Request) -> None:
     commands = Commands()
     with pytest.raises(StageError):
@@ -364,6 +372,65 @@ def test_learning_in_context_is_scored(tmp_path: Path) -> None:
     result = json.loads(file.read_text())
     assert result["success_rate"] == 1.0 and result["shots"] == 1 and result["shown"] > 2
     assert in_context(["nowhere", *words]) == 1
+
+
+@pytest.mark.slow
+def test_a_real_study_is_carried_out(tmp_path: Path) -> None:
+    policy = {
+        "size": "{size}", "context": 4, "width": 32, "layers": 1, "heads": 2, "tokens_hw": [2, 2],
+        "features": 8, "encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0]},
+    }  # fmt: skip
+    task = "shape_matching"
+    recipe = {
+        "family": "frames", "seed": "{seed}", "policy": policy, "updates": "{fit}", "windows": 2,
+        "data": {"lanes": 2, "sample": 2},
+    }  # fmt: skip
+    stages = [
+        {
+            "name": "data",
+            "argv": ["bcannot", "generate", task, "--episodes", "{amount}", "--out", "{here}/d"],
+            "amount": {"per_minute": 1, "least": 12},
+            "gives": ["d"],
+        },
+        {
+            "name": "train",
+            "argv": ["bcannot", "train", "{here}/recipe.json", "--data", "{data}/d",
+                     "--workers", "0", "--out", "{here}/run"],
+            "recipe": recipe,
+            "trains": True,
+            "gives": ["run/policy/config.json"],
+        },
+        {
+            "name": "eval",
+            "argv": ["bcannot", "eval", "{train}/run/policy", "--task", task, "--episodes", "2",
+                     "--forced", "0", "--limit", "5", "--json", "{here}/e.json"],
+            "gives": ["e.json"],
+            "rows": [{"name": "acting", "file": "e.json", "columns": {"success": "success_rate"}}],
+        },
+        {
+            "name": "probe",
+            "argv": ["bcannot", "probe", "{train}/run/policy", "--data", "{data}/d",
+                     "--json", "{here}/p.json"],
+            "gives": ["p.json"],
+            "rows": [{"name": "probe", "file": "p.json",
+                      "columns": {"phase": "phase.pooled.accuracy"}}],
+        },
+    ]  # fmt: skip
+    plain = {"name": "real", "about": "Small.", "stages": stages}
+    path = tmp_path / "real.json"
+    path.write_text(json.dumps(plain))
+    words = [str(path), "--out", str(tmp_path / "out"), "--budget", "0.2"]
+    assert main(words) == 0
+    result = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert result["rows"]["acting"]["success"] == 0.0
+    assert 0 <= result["rows"]["probe"]["phase"] <= 1
+    updates = json.loads((tmp_path / "out" / "train" / "recipe.json").read_text())["updates"]
+    assert updates >= LEAST_UPDATES
+    # nothing is done again: the records stay as they are
+    records = sorted((tmp_path / "out").glob("*/stage.json"))
+    before = [record.read_bytes() for record in records]
+    assert main(words) == 0
+    assert [record.read_bytes() for record in records] == before and len(records) == 4
 
 
 def test_mistakes_in_the_command_line_are_one_line(

@@ -65,7 +65,7 @@ def study(
     ground = Ground(activations, options or StudyOptions())
     teach, choose = ground.split.teach, ground.split.choose
     asked = [t for t in yes_or_no(ground.labels) if both_kinds(t, teach) and both_kinds(t, choose)]
-    named = [t for t in classes(ground.labels) if len(np.unique(t.truth[teach & t.rows])) > 1]
+    named = [t for t in classes(ground.labels) if _several(t.truth[teach & t.rows])]
     table, best = _look_at_layers(ground, asked, named, advance)
     report: dict[str, Any] = {"steps": len(ground.labels), "tasks": _census(ground)}
     report["layers"] = table
@@ -130,12 +130,17 @@ def _name(ground: Ground, probe: Probe) -> dict[str, Any]:
 def _accuracy(ground: Ground, probe: Probe, learn: Mask, judge: Mask) -> dict[str, Any] | None:
     """Return the accuracy beside that of the commonest class; None where there is one alone."""
     truth, rows = probe.target.truth, ground.rows(probe.layer)
-    taught = _common(truth[learn])
-    if len(np.unique(taught)) < 2 or not judge.any():
+    if not _several(truth[learn]) or not judge.any():
         return None
-    right = fit_classes(rows[learn], taught, probe.strength)(rows[judge]) == truth[judge]
+    guess = fit_classes(rows[learn], _common(truth[learn]), probe.strength)(rows[judge])
+    right = guess == truth[judge]
     majority = truth[judge] == Counter(truth[learn].tolist()).most_common(1)[0][0]
     return accuracy_report(right, majority, ground.episodes(judge), ground.options.seed)
+
+
+def _several(truth: Truth) -> bool:
+    """Whether several classes are common enough to be learnt."""
+    return len(truth) > 0 and len(np.unique(_common(truth))) > 1
 
 
 def _common(truth: Truth) -> Truth:
