@@ -5,30 +5,24 @@ and tab and placing them again. Then the tab in view is completed, then the othe
 then the other frames.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from bcannot_core.annotators.behaviour import Behaviour
-from bcannot_core.annotators.labels import Flag, Phase
-from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
+from bcannot_core.annotators.labels import Phase
+from bcannot_core.annotators.plan import Intent, Mistake
+from bcannot_core.annotators.stepping import there_and_back
+from bcannot_core.annotators.video import VideoAnnotator
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.animal_limb_tracking import AnimalLimbTracking, LimbState, Point, Pose
+from bcannot_core.tasks.frame_steps import PREVIOUS
 
 _NEAR_PX = 2.3
-_NEXT, _PREVIOUS = "next_frame", "previous_frame"
 
 
-class _Faults(NamedTuple):
-    """What is wrong and what is missing in a pose."""
-
-    pose: Pose
-    wrong: tuple[int, ...]
-    complete: bool
-
-
-class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
+class LimbAnnotator(VideoAnnotator[AnimalLimbTracking, int]):
     """The scripted annotator of limb tracking."""
 
     task_type = AnimalLimbTracking
@@ -42,48 +36,26 @@ class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
         super().__init__(session, rng, behaviour)
         self.anatomy = self.task.anatomy
         self._truth = self.task.points_xy.tolist()
-        self._faults: list[_Faults | None] = [None] * self.task.world.frames
 
     def _is_right(self, frame: int, k: int, point: Point) -> bool:
         x, y = self._truth[frame][k]
         return bool((point[0] - x) ** 2 + (point[1] - y) ** 2 <= _NEAR_PX * _NEAR_PX)
 
-    def _faults_of(self, frame: int, pose: Pose) -> _Faults:
-        known = self._faults[frame]
-        if known is None or known.pose is not pose:
-            wrong = tuple(
-                k
-                for k, point in enumerate(pose)
-                if point is not None and not self._is_right(frame, k, point)
-            )
-            known = self._faults[frame] = _Faults(pose, wrong, None not in pose)
-        return known
+    def _marks(self, state: LimbState) -> tuple[Pose, ...]:
+        return state.poses
 
-    def plan(self, state: LimbState) -> Intent:
-        """Return the next right click."""
-        faults = [self._faults_of(f, pose) for f, pose in enumerate(state.poses)]
-        wrong = [f for f, fault in enumerate(faults) if fault.wrong]
-        if wrong:
-            frame = min(wrong, key=lambda f: abs(f - state.frame))
-            return self._mend(state, frame, faults[frame].wrong)
-        if not faults[state.frame].complete:
-            return self._place_next(state)
-        open_ = [f for f, fault in enumerate(faults) if not fault.complete]
-        if open_:
-            return self._towards(state, open_[0], Phase.NAVIGATE)
-        return Intent("done", phase=Phase.FINISH)
+    def _last(self, before: LimbState) -> int | None:
+        return before.keypoint
 
-    def _mend(self, state: LimbState, frame: int, wrong: tuple[int, ...]) -> Intent:
-        before = state.before
-        if isinstance(before, LimbState):
-            k = before.keypoint
-            if before.frame == frame and k in wrong:
-                position = self._position(frame, k)
-                return Intent("undo", phase=Phase.CORRECT, position=position)
-        if frame != state.frame:
-            return self._towards(state, frame, Phase.CORRECT)
+    def _assess(self, frame: int, marks: Pose) -> tuple[list[int], list[int]]:
+        there = [(k, point) for k, point in enumerate(marks) if point is not None]
+        wrong = [k for k, point in there if not self._is_right(frame, k, point)]
+        missing = [] if len(there) == len(marks) else [k for k, p in enumerate(marks) if p is None]
+        return wrong, missing
+
+    def _repair(self, state: LimbState, wrong: Sequence[int]) -> Intent:
         k = next((k for k in wrong if self.anatomy.tab_of[k] == state.tab), wrong[0])
-        tab, position = self.anatomy.tab_of[k], self._position(frame, k)
+        tab, position = self.anatomy.tab_of[k], self._position(state.frame, k)
         if tab != state.tab:
             return Intent("tab", f"tab_{tab}", Phase.CORRECT, position)
         if k != state.keypoint:
@@ -91,11 +63,11 @@ class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
             return Intent("select", item, Phase.CORRECT, position)
         return self._placement(state, k)
 
-    def _place_next(self, state: LimbState) -> Intent:
+    def _complete(self, state: LimbState, missing: Sequence[int]) -> Intent:
         pose = state.poses[state.frame]
         k = self.task.missing(pose, state.tab)
         if k is None:
-            tab = self.anatomy.tab_of[pose.index(None)]
+            tab = self.anatomy.tab_of[missing[0]]
             return Intent("tab", f"tab_{tab}", Phase.NAVIGATE, tab)
         chosen = state.keypoint
         if chosen is None or pose[chosen] is not None:
@@ -111,17 +83,8 @@ class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
         x, y = self._truth[frame][k]
         return self._on_canvas(self.hand.around((x, y), self.behaviour.jitter_px, 1.9))
 
-    def _towards(self, state: LimbState, frame: int, phase: Phase) -> Intent:
-        name = _NEXT if frame > state.frame else _PREVIOUS
-        return Intent(name, None, phase, frame)
-
-    def _position(self, frame: int, k: int) -> int:
-        """Return the index of a keypoint in the order of the episode."""
-        return frame * self.anatomy.count + k
-
-    def _on_canvas(self, xy: Point) -> Point:
-        height, width = self.task.canvas_hw
-        return min(max(xy[0], 0), width - 1), min(max(xy[1], 0), height - 1)
+    def _position(self, frame: int, item: int) -> int:
+        return frame * self.anatomy.count + item
 
     def wrong(self, intent: Intent, state: LimbState, kind: Mistake) -> Iterable[Intent]:
         """Return a placement beside the joint, far off, at another joint or under a wrong tab."""
@@ -180,24 +143,10 @@ class LimbAnnotator(PlanAnnotator[AnimalLimbTracking]):
 
     def opening(self, state: LimbState) -> Iterator[Intent]:
         """Yield a look at the first frames, and the way back."""
-        ahead = min(round(self.strategy.explore * 5), self.task.world.frames - 1 - state.frame)
-        for name in [_NEXT] * ahead + [_PREVIOUS] * ahead:
-            yield Intent(name)
-
-    def aside(self, intent: Intent, state: LimbState) -> Iterator[Intent]:
-        """Yield a look at the frame before, and the way back."""
-        if state.frame > 0:
-            yield Intent(_PREVIOUS)
-            yield Intent(_NEXT)
-
-    def overshoot(self, intent: Intent, state: LimbState) -> Iterator[Intent]:
-        """Yield one frame too far and the way back."""
-        now: LimbState = self.session.state
-        if intent.action == _NEXT and now.frame + 1 < self.task.world.frames:
-            yield Intent(_NEXT, events=Flag.OVERSHOOT)
-            yield Intent(_PREVIOUS, events=Flag.CORRECTION)
+        ahead = min(round(self.strategy.explore * 5), self._frames - 1 - state.frame)
+        return there_and_back(ahead)
 
     def closing(self, state: LimbState) -> Iterator[Intent]:
         """Yield a walk back through the frames."""
         for _ in range(min(round(self.strategy.verify * 8), state.frame)):
-            yield Intent(_PREVIOUS)
+            yield Intent(PREVIOUS)

@@ -10,11 +10,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bcannot_core.annotators.behaviour import Behaviour
-from bcannot_core.annotators.labels import Flag, Phase
+from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
+from bcannot_core.annotators.stepping import (
+    Misses,
+    glance_back,
+    one_too_far,
+    there_and_back,
+    towards,
+)
 from bcannot_core.errors import TaskError
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.cell_lineage import CellLineage, LineageState, Node
+from bcannot_core.tasks.frame_steps import NEXT, PREVIOUS
 from bcannot_core.tasks.lineage_score import LATE_FRAMES
 from bcannot_core.tasks.worlds.cell_lineage import Cell
 
@@ -23,8 +31,6 @@ _MOST_JITTER = 3.0
 _NEAR_PX = (7.0, 14.0)
 _FAR_PX = 30.0
 _CLEAR_PX = 6.5
-_TRIES = 12
-_NEXT, _PREVIOUS = "next_frame", "previous_frame"
 
 
 class CellLineageAnnotator(PlanAnnotator[CellLineage]):
@@ -40,6 +46,7 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
         self.world = self.task.world
         self._divisions = self.world.divisions
         self._order = {cell.index: i for i, cell in enumerate(self._divisions)}
+        self._misses = Misses(self.hand, self.task.canvas_hw, _NEAR_PX, _FAR_PX)
         self._known: tuple[tuple[Node, ...], list[int] | None] = ((), [])
 
     def plan(self, state: LineageState) -> Intent:
@@ -60,7 +67,7 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
         if parent is None:
             return Intent("done", phase=Phase.FINISH)
         if state.frame != parent.last + 1:
-            return self._towards(parent.last + 1, state, self._order[parent.index] + 1)
+            return towards(state.frame, parent.last + 1, position=self._order[parent.index] + 1)
         xy = self._on_ring(cell_of.index(parent.index), state)
         return Intent("select", xy, Phase.PLACE, self._order[parent.index] + 1, fallible=True)
 
@@ -68,13 +75,10 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
         cell = self.world.cells[index]
         position = 0 if cell.parent is None else self._order[cell.parent] + 1
         if state.frame != frame:
-            return self._towards(frame, state, position)
+            return towards(state.frame, frame, position=position)
         at = self.task.cell_xy(frame, index)
         xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
         return Intent("place", xy, Phase.PLACE, position, fallible=True)
-
-    def _towards(self, frame: int, state: LineageState, position: int) -> Intent:
-        return Intent(_NEXT if frame > state.frame else _PREVIOUS, position=position)
 
     def _on_ring(self, node: int, state: LineageState) -> tuple[int, int]:
         """Return a pixel that selects a node: near its ring's centre, where it can be."""
@@ -127,30 +131,25 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
             return
         share = self.strategy.explore * (0.3 + 0.7 * self.hand.uniform())
         steps = min(round(share * self.world.frames), self.world.frames - 1 - state.frame)
-        yield from [Intent(_NEXT)] * steps
-        yield from [Intent(_PREVIOUS)] * steps
+        yield from there_and_back(steps)
 
     def aside(self, intent: Intent, state: LineageState) -> Iterator[Intent]:
         """Look at the frame before, to see the parent divide."""
         if state.frame > 0:
-            yield Intent(_PREVIOUS, position=intent.position)
-            yield Intent(_NEXT, position=intent.position)
+            yield from glance_back(intent.position)
 
     def overshoot(self, intent: Intent, state: LineageState) -> Iterator[Intent]:
         """Go one frame too far, and back."""
-        step, back = (_NEXT, _PREVIOUS) if intent.action == _NEXT else (_PREVIOUS, _NEXT)
-        frame = self.session.state.frame
-        if 0 < frame < self.world.frames - 1:
-            yield Intent(step, position=intent.position, events=Flag.OVERSHOOT)
-            yield Intent(back, position=intent.position, events=Flag.CORRECTION)
+        if 0 < self.session.state.frame < self.world.frames - 1:
+            yield from one_too_far(intent.action, intent.position)
 
     def closing(self, state: LineageState) -> Iterator[Intent]:
         """Look through the last divisions once more, to the end of the recording."""
         if not self.hand.chance(self.strategy.verify):
             return
         back = min(1 + self.hand.below(1 + self.world.frames // 2), state.frame)
-        yield from [Intent(_PREVIOUS)] * back
-        yield from [Intent(_NEXT)] * (self.world.frames - 1 - state.frame + back)
+        yield from [Intent(PREVIOUS)] * back
+        yield from [Intent(NEXT)] * (self.world.frames - 1 - state.frame + back)
 
     def wrong(self, intent: Intent, state: LineageState, kind: Mistake) -> Iterator[Intent]:
         """Select a wrong parent, or place beside the nucleus, far away or on another one."""
@@ -193,19 +192,10 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
         return self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
 
     def _miss(self, intent: Intent, state: LineageState, near: bool) -> tuple[int, int] | None:
-        target = _canvas_xy(intent)
-        height, width = self.task.canvas_hw
-        for _ in range(_TRIES):
-            if near:
-                xy = self.hand.ring(target, *_NEAR_PX)
-            else:
-                xy = (self.hand.below(width), self.hand.below(height))
-                if (xy[0] - target[0]) ** 2 + (xy[1] - target[1]) ** 2 < _FAR_PX**2:
-                    continue
-            clear = self.task.cell_under(state.frame, xy, _CLEAR_PX) is None
-            if self._on_canvas(xy) and clear:
-                return xy
-        return None
+        def is_clear(xy: tuple[int, int]) -> bool:
+            return self.task.cell_under(state.frame, xy, _CLEAR_PX) is None
+
+        return self._misses.draw(_canvas_xy(intent), near, is_clear)
 
     def _right_cells(self, state: LineageState) -> set[int]:
         """Return the cells that may be placed now."""
@@ -226,7 +216,7 @@ class CellLineageAnnotator(PlanAnnotator[CellLineage]):
                 xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
                 yield Intent("place", xy, Phase.PLACE, intent.position)
         elif now.frame + 1 < self.world.frames:
-            yield Intent(_NEXT, position=intent.position)
+            yield Intent(NEXT, position=intent.position)
 
     def _on_canvas(self, xy: tuple[int, int]) -> bool:
         height, width = self.task.canvas_hw

@@ -4,15 +4,25 @@ Mistakes are clicks beside a neuron, on the background, on another neuron, and a
 chosen in the list; they are mended by Undo, or by choosing and placing again.
 """
 
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from bcannot_core.annotators.behaviour import Behaviour
-from bcannot_core.annotators.labels import Flag, Phase
+from bcannot_core.annotators.labels import Phase
 from bcannot_core.annotators.plan import Intent, Mistake, PlanAnnotator
+from bcannot_core.annotators.stepping import (
+    Faults,
+    Misses,
+    glance_back,
+    one_too_far,
+    there_and_back,
+    towards,
+)
 from bcannot_core.session.session import Session
+from bcannot_core.tasks.frame_steps import PREVIOUS
 from bcannot_core.tasks.neuron_tracking import Group, NeuronTracking, TrackingState, item_id
 
 _RIGHT_PX = 4.5
@@ -20,8 +30,6 @@ _MOST_JITTER = 3.0
 _NEAR_PX = (8.0, 15.0)
 _FAR_PX = 30.0
 _CLEAR_PX = 7.0
-_TRIES = 12
-_NEXT, _PREVIOUS = "next_frame", "previous_frame"
 
 
 class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
@@ -49,25 +57,28 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
             [*named, *((x, y) for y, x in others)]
             for named, others in zip(self._truth, world.others_yx.tolist(), strict=True)
         ]
-        self._known: list[tuple[Group, list[int], list[int]]] = [((), [], [])] * self._groups
+        self._faults: Faults[int] = Faults(self._groups, self._assess)
+        self._misses = Misses(self.hand, self.task.canvas_hw, _NEAR_PX, _FAR_PX)
 
     def plan(self, state: TrackingState) -> Intent:
         """Return the next right click."""
-        wrong, missing = self._faults(state)
-        if wrong:
-            if self._last_edit(state) in wrong:
+        faults = self._faults
+        faults.update(state.placed)
+        group = faults.nearest_wrong(state.group)
+        if group is not None:
+            last = self._last_edit(state)
+            if last is not None and last[1] in faults.wrong.get(last[0], ()):
                 return Intent("undo", phase=Phase.CORRECT)
-            group = min(wrong, key=lambda fault: abs(fault[0] - state.group))[0]
-            neuron = min(i for g, i in wrong if g == group)
-            return self._placement(group, neuron, state, Phase.CORRECT)
-        if missing is None:
+            return self._placement(group, faults.wrong[group][0], state, Phase.CORRECT)
+        if not faults.missing:
             return Intent("done", phase=Phase.FINISH)
-        return self._placement(*missing, state, Phase.NAVIGATE)
+        group = min(faults.missing)
+        return self._placement(group, faults.missing[group][0], state, Phase.NAVIGATE)
 
     def _placement(self, group: int, neuron: int, state: TrackingState, phase: Phase) -> Intent:
         position = (group - 1) * self._count + neuron
         if state.group != group:
-            return Intent(_NEXT if group > state.group else _PREVIOUS, None, phase, position)
+            return towards(state.group, group, phase, position)
         if state.selected != neuron:
             target = item_id(neuron)
             return Intent("select", target, Phase.PLACE, position, fallible=True)
@@ -75,23 +86,12 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
         xy = self.hand.around(at, self.behaviour.jitter_px, _MOST_JITTER)
         return Intent("place", xy, Phase.PLACE, position, fallible=True)
 
-    def _faults(self, state: TrackingState) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
-        """Return the neurons placed wrong, and the first one missing, as (group, neuron)."""
-        wrong: list[tuple[int, int]] = []
-        first: tuple[int, int] | None = None
-        for group in range(1, self._groups):
-            points = state.placed[group]
-            known = self._known[group]
-            if known[0] is not points:
-                known = self._known[group] = (points, *self._compared(group, points))
-            wrong += [(group, i) for i in known[1]]
-            if first is None and known[2]:
-                first = (group, known[2][0])
-        return wrong, first
-
-    def _compared(self, group: int, points: Group) -> tuple[list[int], list[int]]:
+    def _assess(self, group: int, points: Group) -> tuple[list[int], list[int]]:
         """Return the neurons of a group that are wrong, and those that are missing."""
-        wrong, missing = [], []
+        wrong: list[int] = []
+        missing: list[int] = []
+        if group == 0:  # the reference
+            return wrong, missing
         for i, (at, true) in enumerate(zip(points, self._truth[group], strict=True)):
             if at is None:
                 missing.append(i)
@@ -112,26 +112,22 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
             return
         most = self._groups - 1 - state.group
         steps = min(1 + self.hand.below(max(1, round(self.strategy.explore * most))), most)
-        yield from [Intent(_NEXT)] * steps
-        yield from [Intent(_PREVIOUS)] * steps
+        yield from there_and_back(steps)
 
     def aside(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
         """Compare with the group before."""
         if intent.action == "place":
-            yield Intent(_PREVIOUS, position=intent.position)
-            yield Intent(_NEXT, position=intent.position)
+            yield from glance_back(intent.position)
 
     def overshoot(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
         """Go one group too far, and back."""
         if 0 < self.session.state.group < self._groups - 1:
-            step, back = (_NEXT, _PREVIOUS) if intent.action == _NEXT else (_PREVIOUS, _NEXT)
-            yield Intent(step, position=intent.position, events=Flag.OVERSHOOT)
-            yield Intent(back, position=intent.position, events=Flag.CORRECTION)
+            yield from one_too_far(intent.action, intent.position)
 
     def closing(self, state: TrackingState) -> Iterator[Intent]:
         """Look back through the groups."""
         if self.hand.chance(self.strategy.verify):
-            yield from [Intent(_PREVIOUS)] * (1 + self.hand.below(max(1, state.group)))
+            yield from [Intent(PREVIOUS)] * (1 + self.hand.below(max(1, state.group)))
 
     def wrong(self, intent: Intent, state: TrackingState, kind: Mistake) -> Iterator[Intent]:
         """Choose a wrong number, or place beside the neuron, far away or on another one."""
@@ -170,21 +166,13 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
 
     def _miss(self, intent: Intent, state: TrackingState, near: bool) -> tuple[int, int] | None:
         """Return a pixel of the background."""
+        everybody = self._all[state.group]
+
+        def is_clear(xy: tuple[int, int]) -> bool:
+            return all(math.dist(xy, other) > _CLEAR_PX for other in everybody)
+
         target = self._truth[state.group][self._neuron(intent)]
-        height, width = self.task.canvas_hw
-        for _ in range(_TRIES):
-            if near:
-                x, y = self.hand.ring(target, *_NEAR_PX)
-            else:
-                x, y = self.hand.below(width), self.hand.below(height)
-                if (x - target[0]) ** 2 + (y - target[1]) ** 2 < _FAR_PX**2:
-                    continue
-            clear = all(
-                (x - ox) ** 2 + (y - oy) ** 2 > _CLEAR_PX**2 for ox, oy in self._all[state.group]
-            )
-            if clear and 0 <= x < width and 0 <= y < height:
-                return x, y
-        return None
+        return self._misses.draw(target, near, is_clear)
 
     def onward(self, intent: Intent, state: TrackingState) -> Iterator[Intent]:
         """Place under the wrong number, or choose the next one before noticing."""

@@ -24,7 +24,9 @@ from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks.base import LayerData, make_config
 from bcannot_core.tasks.behavior_layers import behavior_layers
 from bcannot_core.tasks.behavior_score import score_marks
-from bcannot_core.tasks.edits import EditState, EditTask, edited
+from bcannot_core.tasks.edits import EditState, edited
+from bcannot_core.tasks.frame_steps import STEPS, stepped, steps_between
+from bcannot_core.tasks.marked_frames import VIDEO_BUTTONS, Overlay, VideoTask
 from bcannot_core.tasks.worlds.animal_behavior_tracking import (
     BehaviorConfig,
     BehaviorWorld,
@@ -69,10 +71,7 @@ class BehaviorState(EditState):
 
 def _buttons(animals: int) -> tuple[ButtonSpec, ...]:
     return (
-        ButtonSpec("next_frame", "Next", "→", "navigation"),
-        ButtonSpec("previous_frame", "Prev", "←", "navigation"),
-        ButtonSpec("undo", "Undo", "↶"),
-        ButtonSpec("done", "Done", "✓"),
+        *VIDEO_BUTTONS,
         ButtonSpec("front", "Front", kind="tab"),
         ButtonSpec("back", "Back", kind="tab"),
         *(
@@ -82,7 +81,7 @@ def _buttons(animals: int) -> tuple[ButtonSpec, ...]:
     )
 
 
-class AnimalBehaviorTracking(EditTask):
+class AnimalBehaviorTracking(VideoTask):
     """The behavioural tracking task on one video.
 
     Parameters
@@ -94,27 +93,21 @@ class AnimalBehaviorTracking(EditTask):
     """
 
     id: ClassVar[str] = "animal_behavior_tracking"
-    edit_actions: ClassVar[frozenset[str]] = frozenset({"place"})
-    navigation_actions: ClassVar[frozenset[str]] = frozenset({"next_frame", "previous_frame"})
-    hint_line: ClassVar[bool] = True
+    world: BehaviorWorld
 
     def __init__(self, world: BehaviorWorld, config: BehaviorConfig) -> None:
         self.world = world
         self.config = config
         self._buttons = _buttons(world.animals)
         self._items = {f"animal_{i}": i for i in range(world.animals)}
-        self._shapes: dict[Marks, tuple[Shape, ...]] = {}
+        self._frames = world.frames
+        self._overlay = Overlay(_animal_shapes)
 
     @classmethod
     def sample(cls, rng: np.random.Generator, **options: Any) -> Self:
         """Make a task on a random video; ``options`` are fields of :class:`BehaviorConfig`."""
         config = make_config(BehaviorConfig, cls.id, options)
         return cls(sample_world(rng, config), config)
-
-    @property
-    def buttons(self) -> tuple[ButtonSpec, ...]:  # type: ignore[override]
-        """The buttons; there is an item for each animal."""
-        return self._buttons
 
     def initial_state(self) -> BehaviorState:
         """Return the state at the start: the first frame, no animal selected."""
@@ -132,13 +125,7 @@ class AnimalBehaviorTracking(EditTask):
             return NONE if chosen else Action("select", target=hit.target)
         if hit.target in TABS:
             return NONE if TABS[state.end] == hit.target else Action("tab", target=hit.target)
-        allowed = {
-            "next_frame": state.frame + 1 < self.world.frames,
-            "previous_frame": state.frame > 0,
-            "undo": state.can_undo,
-            "done": True,
-        }
-        return Action(hit.target) if allowed.get(hit.target) else NONE
+        return self._common_action(hit.target, state)
 
     def change(self, state: BehaviorState, action: Action) -> BehaviorState | None:
         """Return the state after an action; None for one that the task does not know."""
@@ -149,9 +136,8 @@ class AnimalBehaviorTracking(EditTask):
             return replace(state, animal=self._items[action.target])
         if name == "tab" and action.target in TABS:
             return replace(state, end=TABS.index(action.target))
-        if name in ("next_frame", "previous_frame"):
-            step = 1 if name == "next_frame" else -1
-            return replace(state, frame=min(max(state.frame + step, 0), self.world.frames - 1))
+        if name in STEPS:
+            return replace(state, frame=stepped(state.frame, name, self._frames))
         return None
 
     def detail(
@@ -170,8 +156,7 @@ class AnimalBehaviorTracking(EditTask):
         """Return the clicks that set a mark again: to its frame, animal and tab first."""
         if action.name != "place" or action.canvas_xy is None or before.animal is None:
             raise TaskError(f"{self.id} cannot redo {action.name!r}")
-        steps = before.frame - state.frame
-        aims: list[Aim] = ["next_frame" if steps > 0 else "previous_frame"] * abs(steps)
+        aims = steps_between(state.frame, before.frame)
         if before.animal != state.animal:
             aims.append(f"animal_{before.animal}")
         if before.end != state.end:
@@ -182,32 +167,22 @@ class AnimalBehaviorTracking(EditTask):
         """Return what the screen shows."""
         marks = state.marks[state.frame]
         done = [i for i, ends in enumerate(marks) if None not in ends]
-        placed = sum(2 - ends.count(None) for ends in marks)
+        placed = sum([2 - ends.count(None) for ends in marks])
         total = 2 * self.world.animals
         pressed = {TABS[state.end]}
         if state.animal is not None:
             pressed.add(f"animal_{state.animal}")
         return Content(
             canvas=self.world.picture(state.frame),
-            shapes=self._shapes_of(marks),
+            shapes=self._overlay.shapes(state.frame, marks),
             markers=self._markers(state),
             status=(f"frame {state.frame + 1}/{self.world.frames}", f"{placed}/{total}"),
             progress=(state.frame + placed / total) / self.world.frames,
-            disabled=self._disabled(state),
+            disabled=self._unusable(state),
             pressed=frozenset(pressed),
             ticked=frozenset(f"animal_{i}" for i in done),
             hint=self._hint(state, placed == total),
         )
-
-    def _disabled(self, state: BehaviorState) -> frozenset[str]:
-        off = set()
-        if state.frame == 0:
-            off.add("previous_frame")
-        if state.frame + 1 == self.world.frames:
-            off.add("next_frame")
-        if not state.can_undo:
-            off.add("undo")
-        return frozenset(off)
 
     def _hint(self, state: BehaviorState, complete: bool) -> str:
         if complete:
@@ -233,13 +208,6 @@ class AnimalBehaviorTracking(EditTask):
             if back is not None:
                 markers.append(Marker(*back, _BACK_RING, _GREY, 0.6))
         return tuple(markers)
-
-    def _shapes_of(self, marks: Marks) -> tuple[Shape, ...]:
-        if marks not in self._shapes:
-            if len(self._shapes) >= 64:
-                self._shapes.clear()
-            self._shapes[marks] = tuple(_mark_shapes(marks))
-        return self._shapes[marks]
 
     def score(self, state: BehaviorState) -> dict[str, Any]:
         """Return the metrics of the marks so far; see :func:`score_marks`.
@@ -275,15 +243,15 @@ def _placed(state: BehaviorState, xy: Point) -> BehaviorState:
     )
 
 
-def _mark_shapes(marks: Marks) -> list[Shape]:
-    """Return a disc at each front with the animal's number, a small one at each back, a line."""
+def _animal_shapes(animal: int, marks: Marks) -> list[Shape]:
+    """Return a disc at the front with the animal's number, a small one at the back, a line."""
     shapes: list[Shape] = []
-    for i, (front, back) in enumerate(marks):
-        if front is not None and back is not None:
-            shapes.append(Line(*back, *front, COLOURS[i]))
-        if front is not None:
-            shapes.append(Disc(*front, _DISC + 1, COLOURS[i]))
-            shapes.append(Text(front[0] + 7, front[1] - 7, str(i + 1), COLOURS[i]))
-        if back is not None:
-            shapes.append(Disc(*back, _DISC, COLOURS[i]))
+    (front, back), colour = marks[animal], COLOURS[animal]
+    if front is not None and back is not None:
+        shapes.append(Line(*back, *front, colour))
+    if front is not None:
+        shapes.append(Disc(*front, _DISC + 1, colour))
+        shapes.append(Text(front[0] + 7, front[1] - 7, str(animal + 1), colour))
+    if back is not None:
+        shapes.append(Disc(*back, _DISC, colour))
     return shapes

@@ -25,7 +25,9 @@ from bcannot_core.screen import ButtonSpec, Content, Disc, Hit, Line, Marker
 from bcannot_core.screen.shapes import Shape
 from bcannot_core.session import NONE, Action, Aim
 from bcannot_core.tasks.base import LayerData, make_config
-from bcannot_core.tasks.edits import EditState, EditTask, edited
+from bcannot_core.tasks.edits import EditState, edited
+from bcannot_core.tasks.frame_steps import STEPS, stepped, steps_between
+from bcannot_core.tasks.marked_frames import VIDEO_BUTTONS, Overlay, VideoTask
 from bcannot_core.tasks.scoring import pck
 from bcannot_core.tasks.worlds.animal_limb_tracking import LimbConfig, LimbWorld, sample_world
 from bcannot_core.tasks.worlds.limb_anatomy import Anatomy
@@ -64,10 +66,7 @@ def _buttons(anatomy: Anatomy) -> tuple[ButtonSpec, ...]:
     tight = len(anatomy.tabs) == _TIGHT  # one row of tabs, too narrow for swatches
     names = anatomy.tabs[0].names if alone else ()
     return (
-        ButtonSpec("next_frame", "Next", "→", "navigation"),
-        ButtonSpec("previous_frame", "Prev", "←", "navigation"),
-        ButtonSpec("undo", "Undo", "↶"),
-        ButtonSpec("done", "Done", "✓"),
+        *VIDEO_BUTTONS,
         *(
             ButtonSpec(f"tab_{t}", tab.label, kind="tab", swatch=None if tight else tab.colour)
             for t, tab in enumerate(anatomy.tabs)
@@ -79,7 +78,7 @@ def _buttons(anatomy: Anatomy) -> tuple[ButtonSpec, ...]:
     )
 
 
-class AnimalLimbTracking(EditTask):
+class AnimalLimbTracking(VideoTask):
     """The limb tracking task on one filmed animal.
 
     Parameters
@@ -91,9 +90,7 @@ class AnimalLimbTracking(EditTask):
     """
 
     id: ClassVar[str] = "animal_limb_tracking"
-    edit_actions: ClassVar[frozenset[str]] = frozenset({"place"})
-    navigation_actions: ClassVar[frozenset[str]] = frozenset({"next_frame", "previous_frame"})
-    hint_line: ClassVar[bool] = True
+    world: LimbWorld
 
     def __init__(self, world: LimbWorld, config: LimbConfig) -> None:
         self.world = world
@@ -102,18 +99,18 @@ class AnimalLimbTracking(EditTask):
         self._buttons = _buttons(self.anatomy)
         self._tab_ids = {f"tab_{t}": t for t in range(len(self.anatomy.tabs))}
         self._item_ids = {f"point_{i}": i for i in range(self.anatomy.most_in_tab)}
-        self._shapes: dict[Pose, tuple[Shape, ...]] = {}
+        self._frames = world.frames
+        self._overlay = Overlay(self._shapes_of, self.anatomy.children)
+        self._absent = [
+            frozenset(f"point_{i}" for i in range(len(tab.names), self.anatomy.most_in_tab))
+            for tab in self.anatomy.tabs
+        ]
 
     @classmethod
     def sample(cls, rng: np.random.Generator, **options: Any) -> Self:
         """Make a task on a random video; ``options`` are the fields of :class:`LimbConfig`."""
         config = make_config(LimbConfig, cls.id, options)
         return cls(sample_world(rng, config), config)
-
-    @property
-    def buttons(self) -> tuple[ButtonSpec, ...]:  # type: ignore[override]
-        """The buttons; tabs and points are those of the species."""
-        return self._buttons
 
     @property
     def points_xy(self) -> NDArray[np.float32]:
@@ -147,13 +144,7 @@ class AnimalLimbTracking(EditTask):
             k = self.anatomy.firsts[state.tab] + self._item_ids[hit.target]
             exists = k < self.anatomy.firsts[state.tab + 1] and k != state.keypoint
             return Action("select", target=hit.target) if exists else NONE
-        allowed = {
-            "next_frame": state.frame + 1 < self.world.frames,
-            "previous_frame": state.frame > 0,
-            "undo": state.can_undo,
-            "done": True,
-        }
-        return Action(hit.target) if allowed.get(hit.target) else NONE
+        return self._common_action(hit.target, state)
 
     def change(self, state: LimbState, action: Action) -> LimbState | None:
         """Return the state after an action; None for one that the task does not know."""
@@ -167,9 +158,8 @@ class AnimalLimbTracking(EditTask):
         if name == "select" and action.target in self._item_ids:
             k = self.anatomy.firsts[state.tab] + self._item_ids[action.target]
             return replace(state, keypoint=k)
-        if name in ("next_frame", "previous_frame"):
-            step = 1 if name == "next_frame" else -1
-            frame = min(max(state.frame + step, 0), self.world.frames - 1)
+        if name in STEPS:
+            frame = stepped(state.frame, name, self._frames)
             chosen = self.missing(state.poses[frame], state.tab)
             return replace(state, frame=frame, keypoint=chosen)
         return None
@@ -199,8 +189,7 @@ class AnimalLimbTracking(EditTask):
         k = before.keypoint
         if action.name != "place" or action.canvas_xy is None or k is None:
             raise TaskError(f"{self.id} cannot redo {action.name!r}")
-        steps = before.frame - state.frame
-        aims: list[Aim] = ["next_frame" if steps > 0 else "previous_frame"] * abs(steps)
+        aims = steps_between(state.frame, before.frame)
         tab = self.anatomy.tab_of[k]
         chosen = state.keypoint
         if tab != state.tab:
@@ -222,11 +211,11 @@ class AnimalLimbTracking(EditTask):
             pressed.add(f"point_{state.keypoint - first}")
         return Content(
             canvas=self.world.picture(state.frame),
-            shapes=self._shapes_of(pose),
+            shapes=self._overlay.shapes(state.frame, pose),
             markers=self._markers(state),
             status=(f"frame {state.frame + 1}/{self.world.frames}", f"{placed}/{anatomy.count}"),
             progress=(state.frame + placed / anatomy.count) / self.world.frames,
-            disabled=self._disabled(state, end - first),
+            disabled=self._unusable(state) | self._absent[state.tab],
             pressed=frozenset(pressed),
             ticked=self._ticked(pose, first, end),
             hint=self._hint(state, placed),
@@ -234,20 +223,9 @@ class AnimalLimbTracking(EditTask):
 
     def _ticked(self, pose: Pose, first: int, end: int) -> frozenset[str]:
         done = [f"point_{k - first}" for k in range(first, end) if pose[k] is not None]
-        for t in range(len(self.anatomy.tabs)):
-            if None not in pose[self.anatomy.firsts[t] : self.anatomy.firsts[t + 1]]:
-                done.append(f"tab_{t}")
+        firsts = self.anatomy.firsts
+        done += [t for t, i in self._tab_ids.items() if None not in pose[firsts[i] : firsts[i + 1]]]
         return frozenset(done)
-
-    def _disabled(self, state: LimbState, in_tab: int) -> frozenset[str]:
-        off = {f"point_{i}" for i in range(in_tab, self.anatomy.most_in_tab)}
-        if state.frame == 0:
-            off.add("previous_frame")
-        if state.frame + 1 == self.world.frames:
-            off.add("next_frame")
-        if not state.can_undo:
-            off.add("undo")
-        return frozenset(off)
 
     def _hint(self, state: LimbState, placed: int) -> str:
         if state.keypoint is not None:
@@ -270,13 +248,17 @@ class AnimalLimbTracking(EditTask):
             markers.append(Marker(*here, _RING, colour))
         return tuple(markers)
 
-    def _shapes_of(self, pose: Pose) -> tuple[Shape, ...]:
-        """Return discs at the placed keypoints, and lines between those that are joined."""
-        if pose not in self._shapes:
-            if len(self._shapes) >= 64:
-                self._shapes.clear()
-            self._shapes[pose] = tuple(_pose_shapes(self.anatomy, pose))
-        return self._shapes[pose]
+    def _shapes_of(self, k: int, pose: Pose) -> list[Shape]:
+        """Return lines from a keypoint to the earlier ones that it is joined to, and its disc."""
+        point, shapes = pose[k], []
+        if point is None:
+            return []
+        colour = self.anatomy.tabs[self.anatomy.tab_of[k]].colour
+        for j in self.anatomy.joined[k]:
+            other = pose[j]
+            if other is not None:
+                shapes.append(Line(*other, *point, colour))
+        return [*shapes, Disc(*point, _DISC, colour)]
 
     def score(self, state: LimbState) -> dict[str, Any]:
         """Return the metrics of the poses placed so far.
@@ -348,18 +330,3 @@ class AnimalLimbTracking(EditTask):
                 "part": [anatomy.tabs[t].label for t in tabs],
             },
         }
-
-
-def _pose_shapes(anatomy: Anatomy, pose: Pose) -> list[Shape]:
-    """Return the shapes of a pose, keypoint by keypoint, so that placing one appends to them."""
-    shapes: list[Shape] = []
-    for k, point in enumerate(pose):
-        if point is None:
-            continue
-        colour = anatomy.tabs[anatomy.tab_of[k]].colour
-        for j in anatomy.joined[k]:
-            other = pose[j]
-            if other is not None:
-                shapes.append(Line(*other, *point, colour))
-        shapes.append(Disc(*point, _DISC, colour))
-    return shapes

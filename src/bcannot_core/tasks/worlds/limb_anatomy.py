@@ -76,7 +76,15 @@ class Anatomy:
             tuple(min(bone) for bone in self.bones if max(bone) == k) for k in range(self.count)
         )
 
-    @property
+    @cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """The later keypoints that are joined to each keypoint."""
+        return tuple(
+            tuple(k for k, joined in enumerate(self.joined) if j in joined)
+            for j in range(self.count)
+        )
+
+    @cached_property
     def most_in_tab(self) -> int:
         """How many keypoints the largest tab has."""
         return max(len(tab.names) for tab in self.tabs)
