@@ -116,8 +116,8 @@ def within_budget(labels: Labels, width: int, budget_bytes: int, seed: int = 0) 
     keep = np.zeros(len(labels), bool)
     for task in np.unique(labels["task"]):
         mine = labels["task"] == task
-        order = rng.permutation(np.unique(labels["episode"][mine]))
-        lengths = np.array([(mine & (labels["episode"] == e)).sum() for e in order])
-        kept = order[np.cumsum(lengths) <= most * mine.mean()]
-        keep |= np.isin(labels["episode"], kept)
+        episodes, lengths = np.unique(labels["episode"][mine], return_counts=True)
+        order = rng.permutation(len(episodes))
+        kept = order[np.cumsum(lengths[order]) <= most * mine.mean()]
+        keep |= mine & np.isin(labels["episode"], episodes[kept])
     return np.flatnonzero(keep)
