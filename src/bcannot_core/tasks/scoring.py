@@ -180,17 +180,19 @@ def polygon_mask(vertices_xy: ArrayLike, hw: tuple[int, int]) -> NDArray[np.bool
     vertices = _points(vertices_xy)
     if len(vertices) < 3:
         return inside
-    xs = np.arange(width, dtype=np.float64)
     top = max(0, int(np.ceil(vertices[:, 1].min())))
     bottom = min(height, int(np.floor(vertices[:, 1].max())) + 1)
     if top >= bottom:
         return inside
     ys = np.arange(top, bottom, dtype=np.float64)
-    for (x0, y0), (x1, y1) in zip(vertices, np.roll(vertices, -1, axis=0), strict=True):
-        crosses = (y0 <= ys) != (y1 <= ys)
-        if crosses.any():
-            at = x0 + (ys[crosses] - y0) * (x1 - x0) / (y1 - y0)
-            inside[top:bottom][crosses] ^= xs[None] >= at[:, None]
+    starts, ends = vertices, np.roll(vertices, -1, axis=0)
+    side, row = np.nonzero((starts[:, 1:] <= ys) != (ends[:, 1:] <= ys))
+    (x0, y0), (x1, y1) = starts[side].T, ends[side].T
+    at = x0 + (ys[row] - y0) * (x1 - x0) / (y1 - y0)
+    column = np.clip(np.ceil(at), 0, width).astype(np.intp)
+    # Going along a row, each side that is crossed leads in or out.
+    crossed = np.bincount(row * (width + 1) + column, minlength=len(ys) * (width + 1))
+    inside[top:bottom] = crossed.reshape(len(ys), -1)[:, :-1].cumsum(axis=1) & 1
     return inside
 
 

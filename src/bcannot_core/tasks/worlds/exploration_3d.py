@@ -242,7 +242,10 @@ def draw(world: ObjectWorld, orientation: Rotation) -> NDArray[np.uint8]:
         light, keep = _sphere(reach, world.colour)
         left, top = int(x + 0.5) - reach, int(y + 0.5) - reach
         part = picture[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
-        part[:] = (part * keep + light) >> 8
+        mixed = part * keep
+        mixed += light
+        mixed >>= 8
+        part[:] = mixed
     picture.flags.writeable = False
     return picture
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Rgb = tuple[float, float, float]
 _FAR = 99.0
+_VERGE = np.float32(4.5)  # how far it reaches beyond a road's edge
 _NEAR_ROAD = 15.0  # how far from a road's middle its distance is known
 _LAND: dict[str, list[tuple[Rgb, Rgb]]] = {
     "country": [
@@ -180,21 +181,24 @@ def _pave(
     contrast: float,
 ) -> None:
     """Lay verges, kerbs, asphalt and markings over the land."""
-    surface = np.minimum(np.maximum(np.float32(0.5) - beyond, 0), 1) * np.float32(contrast)
-    verge = np.minimum(np.maximum((np.float32(4.5) - beyond) * np.float32(0.5), 0), 1)
-    kerb = np.minimum(np.maximum(np.float32(2.4) - beyond, 0), 1) * np.float32(0.8 * contrast)
+    at = np.flatnonzero(beyond < _VERGE)
+    near = beyond.reshape(-1)[at]
+    surface = np.minimum(np.maximum(np.float32(0.5) - near, 0), 1) * np.float32(contrast)
+    verge = np.minimum((_VERGE - near) * np.float32(0.5), 1) * np.float32(0.55)
+    kerb = np.minimum(np.maximum(np.float32(2.4) - near, 0), 1) * np.float32(0.8 * contrast)
     asphalt: Rgb = (look.asphalt, look.asphalt, look.asphalt + 4)
     if look.gravel:
         asphalt = (look.asphalt + 68, look.asphalt + 54, look.asphalt + 26)
-    rough = noise(rng, "grain") * np.float32(3)
-    verge *= np.float32(0.55)
+    rough = noise(rng, "grain").reshape(-1)[at] * np.float32(3)
     kerbs: Rgb = (172, 168, 160)
     grass: Rgb = (104, 124, 74)
     for channel, plane in enumerate(planes):
-        plane += verge * (np.float32(grass[channel]) - plane)
+        part = plane.reshape(-1)[at]
+        part += verge * (np.float32(grass[channel]) - part)
         if look.kerb:
-            plane += kerb * (np.float32(kerbs[channel]) - plane)
-        plane += surface * (np.float32(asphalt[channel]) + rough - plane)
+            part += kerb * (np.float32(kerbs[channel]) - part)
+        part += surface * (np.float32(asphalt[channel]) + rough - part)
+        plane.reshape(-1)[at] = part
         if not look.gravel:
             plane[paint] = plane[paint] * (1 - 0.75 * contrast) + 222 * 0.75 * contrast
 
