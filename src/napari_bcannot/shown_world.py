@@ -5,6 +5,8 @@ from typing import Any
 
 from napari.layers import Layer
 
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
+
 LayerData = tuple[Any, dict[str, Any], str]
 
 _BALL = {"shading": "spherical", "border_width": 0.0}
@@ -13,6 +15,8 @@ _LABEL = {
     "border_color": "transparent",
     "blending": "translucent_no_depth",
 }
+_LEGIBLE = "orange"
+"""Colour of a text on a canvas that is black or, in napari's light theme, white."""
 
 
 def is_spatial(layers: Sequence[LayerData]) -> bool:
@@ -33,11 +37,24 @@ def for_view(layers: Sequence[LayerData]) -> list[LayerData]:
     if not is_spatial(layers):
         return list(layers)
     return [
-        (data, {**meta, **_LABEL} if "text" in meta else {**meta, **_BALL}, kind)
+        (data, _labelled(meta) if "text" in meta else {**meta, **_BALL}, kind)
         if kind == "points"
         else (data, meta, kind)
         for data, meta, kind in layers
     ]
+
+
+def _labelled(meta: dict[str, Any]) -> dict[str, Any]:
+    return {**meta, **_LABEL, "text": {**meta["text"], "color": _LEGIBLE}}
+
+
+def section_of(task: Any, state: Any) -> int | None:
+    """Return which section, frame or group of frames of its stack a state looks at."""
+    named = (getattr(state, name, None) for name in ("section", "frame", "group"))
+    section = next((index for index in named if isinstance(index, int)), None)
+    if section is not None and isinstance(task, NeuronTracing):
+        return task.z_of(section)
+    return section
 
 
 class ShownWorld:
@@ -79,6 +96,16 @@ class ShownWorld:
             self._viewer.add_layer(self._shown[key])
         if active is not None and active in self._viewer.layers:
             self._viewer.layers.selection.active = active
+        self._go_to(task, state, layers)
+
+    def _go_to(self, task: Any, state: Any, layers: Sequence[LayerData]) -> None:
+        """Show the section or frame that the task's screen shows."""
+        picture = self._shown[layers[0][1]["name"]]
+        section = section_of(task, state)
+        if section is not None and not is_spatial(layers) and picture.ndim >= 3:
+            axis = self._viewer.dims.ndim - picture.ndim
+            world = picture.data_to_world((section, *(0,) * (picture.ndim - 1)))
+            self._viewer.dims.set_point(axis, float(world[0]))
 
     def forget(self) -> None:
         """Leave the layers as they are; the next world gets layers of its own."""

@@ -6,7 +6,7 @@ import pytest
 from bcannot_core.annotators import make_annotator
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import list_tasks, make_task
-from napari_bcannot.shown_world import ShownWorld, for_view, is_spatial
+from napari_bcannot.shown_world import ShownWorld, for_view, is_spatial, section_of
 
 
 def layers(task_id):
@@ -36,7 +36,6 @@ def test_the_annotation_is_brought_up_to_date_and_the_view_stays(make_napari_vie
     world.show(session.task, session.state)
     names = [layer.name for layer in viewer.layers]
     assert names[-1] == "placed dots"
-    viewer.dims.set_current_step(0, 3)
     viewer.layers["true dots"].visible = True
     viewer.layers["placed dots"].visible = False
     viewer.layers["placed dots"].name = "mine"
@@ -46,7 +45,7 @@ def test_the_annotation_is_brought_up_to_date_and_the_view_stays(make_napari_vie
             annotator.step()
         world.show(session.task, session.state)
     assert [layer.name for layer in viewer.layers] == [*names[:-1], "mine"]
-    assert viewer.dims.current_step[0] == 3
+    assert viewer.dims.current_step[0] == session.state.section
     assert viewer.layers["true dots"].visible
     assert not viewer.layers["mine"].visible
     assert viewer.layers.selection.active == viewer.layers["dots"]
@@ -56,6 +55,22 @@ def test_the_annotation_is_brought_up_to_date_and_the_view_stays(make_napari_vie
     world.forget()
     world.show(session.task, session.state)
     assert len(viewer.layers) == 2 * len(names), "another world has layers of its own"
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("task_id", ["neuron_tracing", "cell_lineage", "neuron_tracking"])
+def test_the_viewer_goes_where_the_screen_is(make_napari_viewer, task_id):
+    viewer = make_napari_viewer()
+    task = make_task(task_id, 1)
+    session = Session(task)
+    onward = next(spec.id for spec in task.buttons if spec.id.startswith("next"))
+    world = ShownWorld(viewer)
+    for _ in range(2):
+        session.apply(session.click_for(onward), "person")
+        world.show(task, session.state)
+        section = section_of(task, session.state)
+        assert viewer.dims.current_step[0] == section
+    assert section == (task.z_of(2) if task_id == "neuron_tracing" else 2)
 
 
 @pytest.mark.gui

@@ -7,6 +7,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QGraphicsOpacityEffect,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -14,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-FINE_PRINT = "color: #9aa0a8; font-size: 11px"
+_FINE_PX, _FAINT = 11, 0.7
 _WIDE, _AS_NEEDED = QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum
 
 
@@ -62,11 +63,19 @@ def text(words: str = "") -> QLabel:
 
 
 def fine_print(words: str = "") -> QLabel:
-    """Return small grey text of several lines."""
+    """Return small faint text of several lines, legible in any theme."""
     label = QLabel(words)
     label.setWordWrap(True)
-    label.setStyleSheet(FINE_PRINT)
+    label.setStyleSheet(f"font-size: {_FINE_PX}px")
+    faint = QGraphicsOpacityEffect(label)
+    faint.setOpacity(_FAINT)
+    label.setGraphicsEffect(faint)
     return label
+
+
+def is_dark(widget: QWidget) -> bool:
+    """Whether a widget's text is light, so its background dark."""
+    return bool(widget.palette().windowText().color().lightnessF() > 0.5)
 
 
 def row(*widgets: QWidget) -> QWidget:

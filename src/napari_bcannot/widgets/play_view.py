@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_bcannot.widgets.parts import button, combo, fine_print, row, text, widen
+from napari_bcannot.widgets.parts import button, combo, fine_print, is_dark, row, text, widen
 from napari_bcannot.widgets.screen_view import ScreenView
 from napari_bcannot.widgets.setup_panel import SetupPanel
 
@@ -35,7 +35,9 @@ SPEEDS: tuple[tuple[str, float | None], ...] = (
     ("30 steps/s", 30.0),
 )
 _USUAL_SPEED = 3
-_GOOD, _BAD = "#5fd38d", "#ff6b6b"
+_GOOD = {True: "#5fd38d", False: "#1b7f42"}
+_BAD = {True: "#ff6b6b", False: "#c92a2a"}
+"""Colours of what is right and wrong, on a dark background and on a light one."""
 
 
 class PlayView(QWidget):
@@ -143,10 +145,11 @@ class PlayView(QWidget):
         self.canvas.let_click(snapshot.can_click)
         self.layers.setEnabled(snapshot.active)
         self.caption.setText(f"Next: {snapshot.caption}" if snapshot.caption else snapshot.title)
-        self.caption.setStyleSheet(f"color: {_BAD}" if snapshot.mistaken else "")
+        dark = is_dark(self.status)
+        self.caption.setStyleSheet(f"color: {_BAD[dark]}" if snapshot.mistaken else "")
         self.status.setText(snapshot.text)
         self.score.setVisible(snapshot.score is not None)
-        self.score.setText("" if snapshot.score is None else score_text(snapshot.score))
+        self.score.setText("" if snapshot.score is None else score_text(snapshot.score, dark=dark))
 
     def show_episodes(self, count: int, chosen: int = 0, name: str = "") -> None:
         """Offer so many episodes; none where nothing was opened."""
@@ -159,10 +162,11 @@ class PlayView(QWidget):
             self.episode.blockSignals(False)
 
 
-def score_text(score: Mapping[str, Any]) -> str:
+def score_text(score: Mapping[str, Any], *, dark: bool = True) -> str:
     """Return metrics as rich text, success first."""
     good = bool(score.get("success"))
-    first = f'<b style="color: {_GOOD if good else _BAD}">{"success" if good else "no success"}</b>'
+    colour = (_GOOD if good else _BAD)[dark]
+    first = f'<b style="color: {colour}">{"success" if good else "no success"}</b>'
     rest = [
         f"{escape(name.replace('_', ' '))} <b>{_value_text(value)}</b>"
         for name, value in score.items()
