@@ -115,7 +115,7 @@ def _tracing_recipe(
 def _frames_recipe(
     policy: Mapping[str, Any], made_by: Mapping[str, Any], changes: _Changes
 ) -> "FramesRecipe":
-    """Return the own recipe of a policy, for other tasks: what the datasets hold if none is named."""
+    """Return the own recipe of a policy, for the tasks named or all that the datasets hold."""
     from bcannot_core.training.frames.recipe import FramesRecipe
 
     if changes.glance_updates:
