@@ -279,7 +279,7 @@ def test_the_gradient_is_that_of_the_weighted_mean():
 def iter_batches(trainer):
     from bcannot_core.training.frames.feed import feed
 
-    return feed(trainer._source, trainer._numbers(), torch.device("cpu"))
+    return feed(trainer.source, trainer._numbers(), torch.device("cpu"))
 
 
 def test_forgetting_activations_changes_nothing():
@@ -297,8 +297,8 @@ def test_a_batch_is_learnt(name):
         data={"tasks": {"exploration_3d": 1.0}, "behaviours": ["flawless"]},
     )
     trainer = make_trainer(recipe)
-    [first] = [next(trainer._source.batches([range(2)]))]
-    trainer._source.batches = lambda numbers: iter([first] * 25)
+    [first] = [next(trainer.source.batches([range(2)]))]
+    trainer.source.batches = lambda numbers: iter([first] * 25)
     logged = []
     trainer.run(logged.append)
     assert logged[-1]["total"] < 0.6 * logged[0]["total"]

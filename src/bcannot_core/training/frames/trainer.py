@@ -77,7 +77,7 @@ class Trainer:
         self._model = spread(net, world, parallel)
         scales = rate_scales(net, recipe)
         self.optimizer = FramesOptimizer(net, recipe.optimizer, recipe.updates, scales)
-        self._source = WindowSource(cutter, recipe.windows // self.parts, workers)
+        self.source = WindowSource(cutter, recipe.windows // self.parts, workers)
         self._batches: Iterator[DeviceBatch] | None = None
 
     def run(self, progress: Progress, until: float | None = None) -> bool:
@@ -95,7 +95,7 @@ class Trainer:
     def close(self) -> None:
         """Stop the workers."""
         self._batches = None
-        self._source.close()
+        self.source.close()
 
     def _numbers(self) -> Iterator[Sequence[int]]:
         for update in range(self.update, self.recipe.updates):
@@ -107,7 +107,7 @@ class Trainer:
 
     def _one_update(self, until: float | None) -> tuple[dict[str, Any], bool]:
         if self._batches is None:
-            self._batches = feed(self._source, self._numbers(), self.world.device)
+            self._batches = feed(self.source, self._numbers(), self.world.device)
         tally = Tally()
         own = self._own_parts()
         for part in own:

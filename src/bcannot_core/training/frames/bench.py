@@ -1,0 +1,133 @@
+"""How fast windows are made and learnt from: whether data keep up with training."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.training.frames.cutting import Cutter, numbered
+from bcannot_core.training.frames.distributed import World
+from bcannot_core.training.frames.recipe import FramesRecipe
+from bcannot_core.training.frames.sources import make_source
+from bcannot_core.training.frames.trainer import Trainer
+from bcannot_core.training.frames.windows import Batch, WindowSource
+
+
+def bench_windows(
+    recipe: FramesRecipe, datasets: Sequence[Path] = (), *, batches: int = 40, workers: int = 1
+) -> dict[str, Any]:
+    """Measure how fast windows are made, without anybody learning from them.
+
+    Parameters
+    ----------
+    recipe : FramesRecipe
+        Which windows.
+    datasets : sequence of Path
+        Episodes to cut them from; without any the recipe's tasks are done live.
+    batches : int
+        How many batches to time, after a few that are not.
+    workers : int
+        Processes that draw; 0 draws here.
+
+    Returns
+    -------
+    dict
+        ``windows_per_s``, ``frames_per_s`` (those of padding left out), ``workers``.
+    """
+    cutter, windows = _cutter(recipe, datasets), recipe.windows
+    warm = 4
+    with WindowSource(cutter, windows, workers) as source:
+        coming = source.batches(numbered(u, windows, 0, 1) for u in range(warm + batches))
+        for _ in range(warm):
+            next(coming)
+        began = time.perf_counter()
+        frames = sum(len(row.actions) for batch in coming for row in batch.rows)
+        seconds = time.perf_counter() - began
+    return {
+        "windows_per_s": batches * windows / seconds,
+        "frames_per_s": frames / seconds,
+        "workers": workers,
+    }
+
+
+def bench_training(
+    recipe: FramesRecipe,
+    datasets: Sequence[Path] = (),
+    *,
+    updates: int = 20,
+    device: torch.device | None = None,
+    workers: int = 1,
+) -> dict[str, Any]:
+    """Measure updates on windows drawn as training goes on, and on one batch again and again.
+
+    Parameters
+    ----------
+    recipe : FramesRecipe
+        What is trained.
+    datasets : sequence of Path
+        As above.
+    updates : int
+        How many to time, after a few that are not.
+    device : torch.device, optional
+        Where; the CPU by default.
+    workers : int
+        Processes that draw.
+
+    Returns
+    -------
+    dict
+        ``updates_per_s``, ``updates_per_s_cached``, ``ratio`` and ``frames_per_s``.
+    """
+    world = World(device or torch.device("cpu"))
+    recipe = replace(recipe, updates=updates + 3)
+    cutter = _cutter(recipe, datasets)
+    rates = [_rate(recipe, cutter, world, workers, cached) for cached in (False, True)]
+    steps = recipe.windows * recipe.config.context
+    return {
+        "updates_per_s": rates[0],
+        "updates_per_s_cached": rates[1],
+        "ratio": rates[0] / rates[1],
+        "frames_per_s": rates[0] * steps,
+        "workers": workers,
+    }
+
+
+def _rate(recipe: FramesRecipe, cutter: Cutter, world: World, workers: int, cached: bool) -> float:
+    torch.manual_seed(0)
+    net = FramesNet(recipe.config).to(world.device)
+    trainer = Trainer(net, recipe, cutter, world, workers=0 if cached else workers)
+    if cached:
+        [batch] = trainer.source.batches([range(trainer.source.windows)])
+        trainer.source = _Again(trainer.source, batch)
+    ends: list[float] = []
+    try:
+        trainer.run(lambda _entry: ends.append(time.perf_counter()))
+    finally:
+        trainer.close()
+    return (len(ends) - 3) / (ends[-1] - ends[2])
+
+
+class _Again(WindowSource):
+    """Gives one batch again and again."""
+
+    def __init__(self, source: WindowSource, batch: Batch) -> None:
+        self.cutter, self.windows, self.slots = source.cutter, source.windows, source.slots
+        self._batch, self._source = batch, source
+
+    def batches(self, numbers: Iterable[Sequence[int]]) -> Iterator[Batch]:
+        return repeat(self._batch)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _cutter(recipe: FramesRecipe, datasets: Sequence[Path]) -> Cutter:
+    config, data = recipe.config, recipe.data
+    lanes = recipe.windows * max(1, round(data.lanes / recipe.windows))
+    source = make_source(datasets, data)
+    return Cutter(source, data, config.context, config.frame_wh, recipe.seed, lanes, {})
