@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +189,10 @@ def test_nothing_is_left_where_it_cannot_be_written(
     (tmp_path / "there" / "file").touch()
     with pytest.raises(DatasetError, match="not an empty folder"):
         export_lerobot(episodes, tmp_path / "there", images)
-    with pytest.raises(UsageError, match="no steps"):
+    with pytest.raises(UsageError, match="no episodes"):
         export_lerobot([], tmp_path / "none", images)
+    with pytest.raises(UsageError, match="no steps"):
+        export_lerobot([replace(episodes[0], clicks=())], tmp_path / "none", images)
     broken = Episode("neuron_tracing", {"sections": 0}, None, "original", 0, episodes[0].clicks)
     with pytest.raises(DatasetError, match="cannot be made"):
         export_lerobot([episodes[0], broken], tmp_path / "half", images)

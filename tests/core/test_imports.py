@@ -15,9 +15,10 @@ PLUGIN = CORE.parent / "napari_bcannot"
 # package -> the packages it builds on (what those build on is allowed with them)
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
+    "closing": set(),
     "coords": {"errors"},
     "screen": {"coords"},
-    "session": {"screen"},
+    "session": {"screen", "closing"},
     "volumes": {"coords"},
     "tasks": {"session", "volumes"},
     "annotators": {"tasks"},

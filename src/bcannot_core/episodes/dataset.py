@@ -10,16 +10,17 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bcannot_core.closing import Closing
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.schema import SCHEMA, Row, RowGroup, check_schema, encode, to_table
+from bcannot_core.episodes.sequence import EpisodeSequence
 from bcannot_core.episodes.shards import SUFFIX, publish, write_shard, written_aside
 from bcannot_core.errors import DatasetError
 
@@ -32,7 +33,7 @@ _MAX_GROUP_BYTES = 1 << 29
 _CACHED_GROUPS = 4
 
 
-class EpisodeWriter:
+class EpisodeWriter(Closing):
     """Appends episodes to a dataset; each shard is written aside and then put in place.
 
     Parameters
@@ -94,19 +95,8 @@ class EpisodeWriter:
         """Write the last shard."""
         self.flush()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class EpisodeDataset(Sequence[Episode]):
+class EpisodeDataset(EpisodeSequence):
     """Episodes of one or several datasets, read when asked for.
 
     Opening reads the footers of the shards alone. A few decoded row groups are kept, so that
@@ -135,25 +125,16 @@ class EpisodeDataset(Sequence[Episode]):
     def __len__(self) -> int:
         return self._total
 
-    @overload
-    def __getitem__(self, index: int) -> Episode: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Episode]: ...
-    def __getitem__(self, index: int | slice) -> Episode | list[Episode]:
-        """Return an episode, or a list of them for a slice.
+    def read(self, index: int) -> Episode:
+        """Return an episode by a number that is there, from 0.
 
         Raises
         ------
         DatasetError
             The shard was changed or is damaged.
         """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        i = index + len(self) if index < 0 else index
-        if not 0 <= i < len(self):
-            raise IndexError(f"episode {index} of a dataset of {len(self)}")
-        group = bisect_right(self._first, i) - 1
-        return self._load(group)[i - self._first[group]]
+        group = bisect_right(self._first, index) - 1
+        return self._load(group)[index - self._first[group]]
 
     def __iter__(self) -> Iterator[Episode]:
         for group in range(len(self._groups)):

@@ -1,19 +1,18 @@
 """What was recorded in a folder: the episodes of its dataset, and journals beside them."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import episode_from_journal
+from bcannot_core.episodes.sequence import EpisodeSequence
 from bcannot_core.errors import DatasetError
 
 JOURNAL_SUFFIX = ".jsonl"
 
 
-class EpisodeShelf(Sequence[Episode]):
+class EpisodeShelf(EpisodeSequence):
     """Episodes of a dataset followed by those of journals, read when asked for.
 
     Parameters
@@ -47,26 +46,17 @@ class EpisodeShelf(Sequence[Episode]):
     def __len__(self) -> int:
         return self._stored + len(self._journals)
 
-    @overload
-    def __getitem__(self, index: int) -> Episode: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Episode]: ...
-    def __getitem__(self, index: int | slice) -> Episode | list[Episode]:
-        """Return an episode, or a list of them for a slice.
+    def read(self, index: int) -> Episode:
+        """Return an episode by a number that is there, from 0.
 
         Raises
         ------
         DatasetError, JournalError
             It cannot be read.
         """
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        i = index + len(self) if index < 0 else index
-        if not 0 <= i < len(self):
-            raise IndexError(f"episode {index} of {len(self)} in {self.path}")
-        if self._dataset is not None and i < self._stored:
-            return self._dataset[i]
-        return episode_from_journal(self._journals[i - self._stored])
+        if self._dataset is not None and index < self._stored:
+            return self._dataset[index]
+        return episode_from_journal(self._journals[index - self._stored])
 
     def name(self, index: int) -> str:
         """Return what an episode is called: its number, or its journal's file name."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.episodes import lerobot_format as form
 from bcannot_core.episodes.episode import Episode, to_json
-from bcannot_core.episodes.folders import whole_folder
+from bcannot_core.episodes.folders import write_episodes
 from bcannot_core.episodes.lerobot_stats import FrameStats, add_up, of_column
 from bcannot_core.episodes.replay import replay
 from bcannot_core.episodes.to_webdataset import png_bytes
@@ -72,37 +72,23 @@ def export_lerobot(
 
     Parameters
     ----------
-    episodes : iterable of Episode
-        What to write.
-    out : path
-        A new folder.
+    episodes, out, progress
+        What to write and a new folder for it, as for
+        :func:`~bcannot_core.episodes.folders.write_episodes`, with its result and errors.
     options : LeRobotOptions, optional
         How to write.
-    progress : callable, optional
-        Called with 1 after each episode.
-
-    Returns
-    -------
-    Path
-        The folder.
 
     Raises
     ------
     UsageError
-        There are no episodes or no frames, the frames' sizes differ, or video is asked for and
-        imageio-ffmpeg is missing.
-    DatasetError
-        An episode cannot be replayed or a file cannot be written; nothing is left behind.
+        There are no frames, too, their sizes differ, or video is asked for and imageio-ffmpeg is
+        missing.
     """
-    out = Path(out)
-    with whole_folder(out, "a LeRobotDataset") as aside, ExitStack() as stack:
-        writer = _Writer(aside, options or LeRobotOptions(), stack)
-        for episode in episodes:
-            writer.add(episode)
-            if progress is not None:
-                progress(1)
-        writer.finish()
-    return out
+
+    def begin(folder: Path, stack: ExitStack) -> _Writer:
+        return _Writer(folder, options or LeRobotOptions(), stack)
+
+    return write_episodes(episodes, Path(out), "a LeRobotDataset", begin, progress)
 
 
 class _Writer:

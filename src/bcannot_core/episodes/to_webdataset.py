@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bcannot_core.episodes.episode import Episode, to_json
-from bcannot_core.episodes.folders import whole_folder
+from bcannot_core.episodes.folders import write_episodes
 from bcannot_core.episodes.replay import replay
-from bcannot_core.errors import UsageError
 
 SHARD_BYTES = 256 * 2**20
 _PNG_EFFORT = 4
@@ -36,47 +35,48 @@ def export_webdataset(
 
     Parameters
     ----------
-    episodes : iterable of Episode
-        What to write.
-    out : path
-        A folder, which gets ``bcannot-NNNNNN.tar``.
+    episodes, out, progress
+        What to write and the folder that gets ``bcannot-NNNNNN.tar``, as for
+        :func:`~bcannot_core.episodes.folders.write_episodes`, with its result and errors.
     shard_bytes : int
         A shard is closed after the episode with which it has become so large.
-    progress : callable, optional
-        Called with 1 after each episode.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    UsageError
-        There are no episodes.
-    DatasetError
-        An episode cannot be replayed or a file cannot be written; nothing is left behind.
     """
-    out = Path(out)
-    with whole_folder(out, "tar files") as aside, ExitStack() as stack:
-        number, shard = 0, None
-        index = -1
-        for index, episode in enumerate(episodes):
-            if shard is None or shard.offset >= shard_bytes:
-                if shard is not None:
-                    shard.close()
-                path = aside / f"bcannot-{number:06d}.tar"
-                number += 1
-                shard = stack.enter_context(tarfile.open(path, "w", format=tarfile.USTAR_FORMAT))
-            for name, body in _members(index, episode):
-                member = tarfile.TarInfo(name)
-                member.size = len(body)
-                shard.addfile(member, io.BytesIO(body))
-            if progress is not None:
-                progress(1)
-        if index < 0:
-            raise UsageError("there are no episodes to export")
-    return out
+
+    def begin(folder: Path, stack: ExitStack) -> _Writer:
+        return _Writer(folder, stack, shard_bytes)
+
+    return write_episodes(episodes, Path(out), "tar files", begin, progress)
+
+
+class _Writer:
+    """Tar files under way."""
+
+    def __init__(self, folder: Path, stack: ExitStack, shard_bytes: int) -> None:
+        self._folder, self._stack, self._shard_bytes = folder, stack, shard_bytes
+        self._shard: tarfile.TarFile | None = None
+        self._shards = self._episodes = 0
+
+    def add(self, episode: Episode) -> None:
+        """Write one episode."""
+        shard = self._shard or self._begin_shard()
+        for name, body in _members(self._episodes, episode):
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            shard.addfile(member, io.BytesIO(body))
+        self._episodes += 1
+        if shard.offset >= self._shard_bytes:
+            shard.close()
+            self._shard = None
+
+    def _begin_shard(self) -> tarfile.TarFile:
+        path = self._folder / f"bcannot-{self._shards:06d}.tar"
+        tar = tarfile.TarFile(path, "w", format=tarfile.USTAR_FORMAT)
+        shard = self._stack.enter_context(tar)
+        self._shard, self._shards = shard, self._shards + 1
+        return shard
+
+    def finish(self) -> None:
+        """Leave the last shard to the stack, which closes it."""
 
 
 def _members(index: int, episode: Episode) -> Iterator[tuple[str, bytes]]:

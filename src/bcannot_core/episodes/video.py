@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.closing import Closing
 from bcannot_core.errors import UsageError
 
 CODEC = "h264"
 PIXEL_FORMAT = "yuv420p"
 
 
-class Video:
+class Video(Closing):
     """A video that is being written; a context manager.
 
     Parameters
@@ -62,14 +62,3 @@ class Video:
     def close(self) -> None:
         """Write what is left and end the file."""
         self._frames.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
+from bcannot_core.closing import Closing
 from bcannot_core.errors import JournalError
 from bcannot_core.session.clicks import ClickToken
 from bcannot_core.session.journal_lines import (
@@ -26,7 +26,7 @@ from bcannot_core.session.journal_lines import (
 __all__ = ["Journal", "JournalContents", "JournalHeader", "JournalRecorder", "read_journal"]
 
 
-class Journal:
+class Journal(Closing):
     """An open journal: events are appended and handed to the operating system at once.
 
     Made by :meth:`create` or :meth:`open`. When the disk is full, :meth:`append` raises
@@ -213,20 +213,6 @@ class Journal:
     def discard(self) -> None:
         """Close the file as it is, giving up what is pending."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        finally:
-            self.discard()
 
     def _check_file(self) -> None:
         """See that the file ends where the last event ended, or make it so after a failure."""
