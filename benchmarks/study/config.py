@@ -45,7 +45,7 @@ class Row:
     name : str
         What stands at its beginning; rows of the same name are one.
     file : str
-        The JSON file, in the stage's folder.
+        The JSON file, in the stage's folder if relative.
     columns : mapping of str to str
         Column to value: names joined by dots lead into the file; several joined by ``|`` are
         tried in order.
@@ -60,8 +60,9 @@ class Row:
 class StageConfig:
     """One stage, or one for each of several values.
 
-    Braces in texts are filled in: ``{here}`` is the stage's folder, ``{NAME}`` that of the stage
-    ``NAME``, ``{seed}``, ``{size}``, ``{amount}`` and what ``each`` names are values.
+    Braces in texts are filled in: ``{here}`` is the stage's folder and ``{run}`` that of its
+    training run, ``{NAME}`` and ``{run:NAME}`` are those of the stage ``NAME``; ``{seed}``,
+    ``{size}``, ``{amount}`` and what ``each`` names are values.
 
     Attributes
     ----------
@@ -70,11 +71,12 @@ class StageConfig:
     argv : tuple of str
         The command line, ``bcannot …`` or ``python -m MODULE …``.
     gives : tuple of str
-        Files or folders in its own that are there when it is whole; JSON files can be read.
+        Files or folders that are there when it is whole, its own folder's if relative; JSON
+        files can be read.
     share : float
         Its part of the budget, relative to the other stages.
     trains : bool
-        Whether it is a training run, in ``{here}/run``: it is given ``--minutes``, and
+        Whether it is a training run, in ``{run}``: it is given ``--minutes``, and
         ``--resume`` where it was interrupted.
     timed : bool
         Whether a training run is stopped by the clock; one that is not goes on to its end.

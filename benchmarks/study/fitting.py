@@ -64,7 +64,7 @@ def _seconds_per_update(
     ]
     try:
         run([*argv, "--minutes", f"{max(minutes / 4, 0.05):.2f}"])
-        return median_seconds(trial / "run" / "log.jsonl")
+        return median_seconds(trial / stage.name / "log.jsonl")
     finally:
         shutil.rmtree(trial, ignore_errors=True)
 

@@ -72,6 +72,11 @@ class Stage:
     recipe: dict[str, Any] | None
     rows: tuple[Row, ...]
 
+    @property
+    def run(self) -> Path:
+        """The folder of a training run: named as the stage is, so that reports can tell runs."""
+        return self.folder / self.name
+
 
 def plan(experiment: Experiment, request: Request) -> list[Stage]:
     """Return the stages of an experiment, in order.
@@ -104,7 +109,7 @@ def plan(experiment: Experiment, request: Request) -> list[Stage]:
         if name in known:
             raise UsageError(f"experiment {experiment.name!r} has two stages {name!r}")
         stages.append(_stage(config, name, {**known, **values}, request.out / name, minutes))
-        known[name] = request.out / name
+        known |= {name: request.out / name, f"run:{name}": stages[-1].run}
     return stages
 
 
@@ -117,7 +122,7 @@ def _combinations(config: StageConfig, sizes: tuple[str, ...]) -> Iterator[dict[
 def _stage(
     config: StageConfig, name: str, known: Mapping[str, Any], folder: Path, minutes: float
 ) -> Stage:
-    values = {**known, "here": folder, "name": name}
+    values = {**known, "here": folder, "run": folder / name}
     if config.amount is not None:
         values["amount"] = config.amount.within(minutes)
 
@@ -133,7 +138,7 @@ def _stage(
         config.trains,
         config.timed,
         None if config.recipe is None else fill(config.recipe),
-        tuple(Row(str(fill(row.name)), row.file, row.columns) for row in config.rows),
+        tuple(Row(str(fill(row.name)), str(fill(row.file)), row.columns) for row in config.rows),
     )
 
 

@@ -120,7 +120,7 @@ def _timed(stage: Stage, minutes: float) -> tuple[str, ...]:
     """Return the command line, with time and resumption where it is a training run's."""
     if not stage.trains:
         return stage.argv
-    begun = (stage.folder / "run" / "recipe.json").exists()
+    begun = (stage.run / "recipe.json").exists()
     clock = ("--minutes", f"{minutes:.2f}") if stage.timed else ()
     return (*stage.argv, *clock, *(("--resume",) if begun else ()))
 

@@ -47,14 +47,14 @@ def values(**changes: Any) -> dict[str, Any]:
                 "each": {"size": "{sizes}"},
                 "argv": ["bcannot", "train", "{here}/recipe.json", "--data", "{data}/d"],
                 "recipe": {"policy": {"size": "{size}"}, "seed": "{seed}", "updates": 3},
-                "gives": ["run/policy/config.json"],
+                "gives": ["{run}/policy/config.json"],
                 "trains": True,
                 "share": 2.0,
             },
             {
                 "name": "eval-{size}",
                 "each": {"size": "{sizes}"},
-                "argv": ["bcannot", "eval", "{train-{size}}/run/policy", "--json", "{here}/e.json"],
+                "argv": ["bcannot", "eval", "{run:train-{size}}/policy", "--json", "{here}/e.json"],
                 "gives": ["e.json"],
                 "rows": [{"name": "{size}", "file": "e.json", "columns": {"f1": "a.f1|f1"}}],
             },
@@ -88,12 +88,16 @@ class Commands:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "shard").write_text("x")
         elif words[1] == "train":
-            run = Path(words[2]).parent / "run"
+            run = Path(words[2]).parent / _stage(words[2])
             (run / "policy").mkdir(parents=True, exist_ok=True)
             (run / "policy" / "config.json").write_text("{}")
         else:
             Path(words[-1]).write_text(json.dumps({"f1": 0.5}))
         return 0
+
+
+def _stage(recipe: str) -> str:
+    return Path(recipe).parent.name
 
 
 def quiet(_line: str) -> None:
@@ -111,7 +115,7 @@ def test_stages_are_filled_in(request_: Request) -> None:
     # one share of seven of eight minutes, ten episodes a minute
     assert stages["data"].argv[3:5] == ("--episodes", "11")
     assert stages["train-base"].recipe == {"policy": {"size": "base"}, "seed": 5, "updates": 3}
-    assert stages["eval-base"].argv[2] == str(request_.out / "train-base/run/policy")
+    assert stages["eval-base"].argv[2] == str(request_.out / "train-base/train-base/policy")
     assert stages["eval-base"].rows[0].name == "base"
 
 
@@ -147,7 +151,7 @@ def test_a_killed_training_run_is_resumed_with_what_is_left_of_its_time(request_
     def killed(argv: Sequence[str]) -> int:
         if argv[1] != "train":
             return Commands()(argv)
-        run = Path(argv[2]).parent / "run"
+        run = Path(argv[2]).parent / _stage(argv[2])
         run.mkdir()
         (run / "recipe.json").write_text("{}")
         raise Killed
@@ -266,10 +270,10 @@ def test_updates_follow_from_a_short_trial(request_: Request) -> None:
             recipe = Path(argv[2])
             seen.append(json.loads(recipe.read_text()))
             if recipe.parent.name == "trial":
-                (recipe.parent / "run").mkdir()
+                (recipe.parent / "train-tiny").mkdir()
                 lines = [{"recipe": {}}, *({"seconds": s} for s in (9.0, 9.0, 0.5, 0.5, 0.7))]
                 log = "".join(json.dumps(line) + "\n" for line in lines)
-                (recipe.parent / "run" / "log.jsonl").write_text(log)
+                (recipe.parent / "train-tiny" / "log.jsonl").write_text(log)
                 return 0
         return Commands()(argv)
 
@@ -279,7 +283,7 @@ def test_updates_follow_from_a_short_trial(request_: Request) -> None:
     assert run == pytest.approx(8 * 2 / 6 * 60 * 0.9 / 0.5, rel=0.02)
     assert not (request_.out / "train-tiny" / "trial").exists()
     # a run that has begun keeps its number
-    (request_.out / "train-tiny" / "run" / "policy" / "config.json").unlink()
+    (request_.out / "train-tiny" / "train-tiny" / "policy" / "config.json").unlink()
     carry_out(Experiment.from_json(plain), request_, run=trained, say=quiet)
     assert [recipe["updates"] for recipe in seen[-1:]] == [run]
 
@@ -395,21 +399,21 @@ def test_a_real_study_is_carried_out(tmp_path: Path) -> None:
         {
             "name": "train",
             "argv": ["bcannot", "train", "{here}/recipe.json", "--data", "{data}/d",
-                     "--workers", "0", "--out", "{here}/run"],
+                     "--workers", "0", "--out", "{run}"],
             "recipe": recipe,
             "trains": True,
-            "gives": ["run/policy/config.json"],
+            "gives": ["{run}/policy/config.json"],
         },
         {
             "name": "eval",
-            "argv": ["bcannot", "eval", "{train}/run/policy", "--task", task, "--episodes", "2",
+            "argv": ["bcannot", "eval", "{run:train}/policy", "--task", task, "--episodes", "2",
                      "--forced", "0", "--limit", "5", "--json", "{here}/e.json"],
             "gives": ["e.json"],
             "rows": [{"name": "acting", "file": "e.json", "columns": {"success": "success_rate"}}],
         },
         {
             "name": "probe",
-            "argv": ["bcannot", "probe", "{train}/run/policy", "--data", "{data}/d",
+            "argv": ["bcannot", "probe", "{run:train}/policy", "--data", "{data}/d",
                      "--json", "{here}/p.json"],
             "gives": ["p.json"],
             "rows": [{"name": "probe", "file": "p.json",
