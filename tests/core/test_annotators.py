@@ -16,8 +16,11 @@ from bcannot_core.annotators import (
     OVERSHOOT,
     VERIFY,
     Behaviour,
+    Flag,
+    Phase,
     make_annotator,
     named_behaviour,
+    unpack_flags,
 )
 from bcannot_core.annotators.behaviour import REACTION_MS, Hand
 from bcannot_core.errors import TaskError, UsageError
@@ -171,7 +174,7 @@ def test_rates_are_those_of_the_behaviour() -> None:
 def test_the_flawless_behaviour_flags_nothing_and_wastes_nothing() -> None:
     session = make_session()
     make_annotator(session, 1, "flawless").run()
-    assert {click.flags for click in session.clicks} == {0}
+    assert {unpack_flags(click.flags).events for click in session.clicks} == {Flag.NONE}
     actions = Counter(click.action for click in session.clicks)
     assert actions == {"place": 24, "next_section": 23, "done": 1}
 
@@ -243,6 +246,26 @@ def test_any_state_is_brought_to_a_faultless_end(
         assert is_perfect(session)
 
 
+def test_clicks_say_what_they_are_for_and_which_section_they_concern() -> None:
+    session = make_session()
+    annotator = make_annotator(session, 3, OFTEN)
+    seen = set()
+    while not session.terminated:
+        section = session.state.section
+        action = annotator.step().action
+        events, phase, position = unpack_flags(annotator.flags)
+        seen.add(phase)
+        if action == "place":
+            assert (phase, position) == (Phase.PLACE, section)
+        elif action == "done":
+            assert (phase, position) == (Phase.FINISH, None)
+        else:
+            assert phase in (Phase.NAVIGATE, Phase.VERIFY, Phase.CORRECT)
+            assert position is not None
+            assert (phase is Phase.VERIFY) == bool(events & VERIFY)
+    assert seen == {Phase.PLACE, Phase.NAVIGATE, Phase.VERIFY, Phase.CORRECT, Phase.FINISH}
+
+
 def test_a_wrong_node_left_behind_is_gone_back_to_and_mended() -> None:
     session = make_session()
     oracle = make_annotator(session, 0, "flawless")
@@ -250,13 +273,13 @@ def test_a_wrong_node_left_behind_is_gone_back_to_and_mended() -> None:
     session.apply(session.click_for("next_section"), "policy")
     session.apply(session.click_for((160, 90)), "policy")
     session.apply(session.click_for("next_section"), "policy")
-    done = [(oracle.step().action, oracle.flags) for _ in range(5)]
+    done = [(oracle.step().action, *unpack_flags(oracle.flags)) for _ in range(5)]
     assert done == [
-        ("previous_section", CORRECTION),
-        ("undo", CORRECTION),
-        ("place", CORRECTION),
-        ("next_section", 0),
-        ("place", 0),
+        ("previous_section", CORRECTION, Phase.CORRECT, 1),
+        ("undo", CORRECTION, Phase.CORRECT, 1),
+        ("place", CORRECTION, Phase.PLACE, 1),
+        ("next_section", 0, Phase.NAVIGATE, 2),
+        ("place", 0, Phase.PLACE, 2),
     ]
 
 
@@ -270,7 +293,7 @@ def test_a_wrong_node_that_undo_does_not_reach_is_moved() -> None:
     session.apply(session.click_for((128, 128)), "policy")
     session.apply(session.click_for("next_section"), "policy")
     assert oracle.step().action == "place"
-    assert oracle.flags == CORRECTION
+    assert unpack_flags(oracle.flags) == (CORRECTION, Phase.PLACE, 1)
 
 
 def test_nodes_beyond_the_end_are_removed() -> None:

@@ -340,6 +340,12 @@ def test_layers_show_the_recording_and_hide_the_truth() -> None:
     assert np.lexsort((tracks[:, 1], tracks[:, 0])).tolist() == list(range(len(tracks)))
     assert all(len(column) == len(tracks) for column in attributes["properties"].values())
     assert layers["marked cells"][0].shape == (5, 3)
+    for name in ("marked cells", "true cells"):
+        data, look = layers[name]
+        assert look["face_color"] == "transparent", "the nuclei are seen through rings"
+        assert look["border_color"].shape == (len(data), 4)
+    rings = layers["marked cells"][1]["border_color"]
+    assert (rings[1] * 255).round().tolist() == [*node_colour(1), 255]
     marked, attributes = layers["marked lineage"]
     assert set(marked[:, 0]) == set(range(5))
     assert set(attributes["graph"]) == {1, 2, 3, 4}

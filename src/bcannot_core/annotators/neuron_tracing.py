@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bcannot_core.annotators.base import Annotator
-from bcannot_core.annotators.behaviour import Behaviour, Flag
+from bcannot_core.annotators.behaviour import Behaviour
+from bcannot_core.annotators.labels import Flag, Phase, pack_flags
 from bcannot_core.annotators.tracing_aim import TracingAim
 from bcannot_core.annotators.tracing_faults import Fault, Faults
 from bcannot_core.errors import TaskError
@@ -25,11 +26,27 @@ _NEXT, _PREVIOUS = "next_section", "previous_section"
 
 
 class Intent(NamedTuple):
-    """A click before its pixel is chosen: an action, where on the lattice, and its flags."""
+    """A click before its pixel is chosen.
+
+    Attributes
+    ----------
+    action : str
+        What it is meant to do.
+    at : Offset or None
+        Where on the lattice; None for a button.
+    flags : Flag
+        What is known of it.
+    phase : Phase
+        What it is for.
+    section : int or None
+        The section concerned, None for Done.
+    """
 
     action: str
     at: Offset | None = None
     flags: Flag = Flag.NONE
+    phase: Phase = Phase.NAVIGATE
+    section: int | None = None
 
 
 class TracingAnnotator(Annotator):
@@ -71,7 +88,8 @@ class TracingAnnotator(Annotator):
             raise TaskError("the trace has ended: there is nothing left to click")
         self._drop_stale_script()
         intent = self._script.pop(0) if self._script else self._with_habits(state)
-        self.action, self.flags = intent.action, intent.flags
+        self.action = intent.action
+        self.flags = pack_flags(intent.flags, intent.phase, intent.section)
         self.ms = self.hand.reaction_ms(intent.action)
         x, y = self._pixel(intent, state)
         self._clicked = (len(self.session.clicks) + 1, x, y)
@@ -81,19 +99,24 @@ class TracingAnnotator(Annotator):
         """Return what a flawless annotator does next in a state."""
         fault, section = self._faults.nearest(state)
         if fault is Fault.NONE:
-            return Intent("done") if state.section >= self._end else Intent(_NEXT)
-        repair = Flag.CORRECTION if fault is not Fault.MISSING else Flag.NONE
+            if state.section >= self._end:
+                return Intent("done", phase=Phase.FINISH)
+            return Intent(_NEXT, section=state.section + 1)
+        mends = fault is not Fault.MISSING
+        repair = Flag.CORRECTION if mends else Flag.NONE
+        way = Phase.CORRECT if mends else Phase.NAVIGATE
         if section != state.section:
-            return Intent(_NEXT if section > state.section else _PREVIOUS, None, repair)
+            step = _NEXT if section > state.section else _PREVIOUS
+            return Intent(step, None, repair, way, section)
         edit = state.last_edit
         if repair and edit is not None and edit.action == "place" and edit.section == section:
-            return Intent("undo", None, repair)
+            return Intent("undo", None, repair, way, section)
         if fault is Fault.EXTRA:
-            return Intent("remove", None, repair)
+            return Intent("remove", None, repair, way, section)
         target = self.aim.targets[section]
         if not self.aim.placeable(target, state.view):
-            return Intent("pan", self.aim.towards(target, state.view), repair)
-        return Intent("place", target, repair)
+            return Intent("pan", self.aim.towards(target, state.view), repair, way, section)
+        return Intent("place", target, repair, Phase.PLACE, section)
 
     def _with_habits(self, state: TraceState) -> Intent:
         """Return the planned click, or what a person with these habits does instead."""
@@ -104,8 +127,8 @@ class TracingAnnotator(Annotator):
             self._repaired = state.section
         elif self._overshoots(intent, state):
             self._script = [
-                Intent(_NEXT, None, Flag.OVERSHOOT),
-                Intent(_PREVIOUS, None, Flag.CORRECTION),
+                intent._replace(flags=Flag.OVERSHOOT),
+                intent._replace(action=_PREVIOUS, flags=Flag.CORRECTION),
             ]
         return intent
 
@@ -121,15 +144,16 @@ class TracingAnnotator(Annotator):
             if wrong is not None:
                 self._mistakes[section] += 1
                 self._go_on_mistaken(section)
-                return Intent("place", wrong, Flag.MISTAKE)
+                return intent._replace(at=wrong, flags=Flag.MISTAKE)
         flags = intent.flags
         if section == self._repaired:
             flags, self._repaired = Flag.CORRECTION, -1
         if section > 0 and self.hand.chance(self.behaviour.verify):
             back = 1 + self.hand.below(min(_MOST_BACK, section))
-            self._script = [Intent(_PREVIOUS, None, Flag.VERIFY)] * back
-            self._script += [Intent(_NEXT, None, Flag.VERIFY)] * back
-        return Intent("place", self.aim.near_target(section, state.view, self.behaviour), flags)
+            look = Intent(_PREVIOUS, None, Flag.VERIFY, Phase.VERIFY, section)
+            self._script = [look] * back + [look._replace(action=_NEXT)] * back
+        at = self.aim.near_target(section, state.view, self.behaviour)
+        return intent._replace(at=at, flags=flags)
 
     def _mistake(self, state: TraceState) -> Offset | None:
         """Return where a mistake lands, None for no mistake."""
@@ -145,10 +169,11 @@ class TracingAnnotator(Annotator):
     def _go_on_mistaken(self, section: int) -> None:
         """Notice a mistake at once, or only in the next section."""
         if section + 1 < self.task.sections and self.hand.chance(self.behaviour.notice_late):
-            self._script = [Intent(_NEXT, None, Flag.MISTAKE)]
+            self._script = [Intent(_NEXT, None, Flag.MISTAKE, section=section + 1)]
             if self.hand.chance(0.3):
                 # Undo leads back to the section by itself.
-                self._script.append(Intent("undo", None, Flag.CORRECTION))
+                undo = Intent("undo", None, Flag.CORRECTION, Phase.CORRECT, section)
+                self._script.append(undo)
                 self._repaired = section
 
     def _drop_stale_script(self) -> None:

@@ -53,10 +53,10 @@ class Oracle:
     def wanted(self, state: Any = None) -> Wanted:
         """Return what is right next in a state that has not ended; by default the present one."""
         intent = self.annotator.plan(self.session.state if state is None else state)
-        phase = getattr(intent, "phase", None)
-        if phase is None:  # of tracing: the events alone, and where in the volume
-            return Wanted(intent.action, None, bool(intent.flags & Flag.CORRECTION), False)
-        return Wanted(intent.action, intent.target, phase is Phase.CORRECT, intent.fallible)
+        flags = getattr(intent, "flags", None)
+        if flags is not None:  # of tracing: what is aimed at is where in the volume
+            return Wanted(intent.action, None, bool(flags & Flag.CORRECTION), False)
+        return Wanted(intent.action, intent.target, intent.phase is Phase.CORRECT, intent.fallible)
 
     def mends(self, state: Any = None) -> bool:
         """Whether something is wrong in a state, so that the next click would mend it."""

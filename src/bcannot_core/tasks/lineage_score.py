@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bcannot_core.tasks.base import LayerData
+from bcannot_core.tasks.lineage_tree import node_colour
+from bcannot_core.tasks.point_looks import ring_look
 from bcannot_core.tasks.scoring import Match, f1_score, point_score
 from bcannot_core.tasks.worlds.cell_lineage import LineageWorld
 
@@ -18,6 +20,7 @@ RADIUS_PX = 5.0
 LATE_FRAMES = 1
 SUCCESS = 0.9
 _FAR = 1e6
+_TRUE_PX, _MARKED_PX = 12, 22
 
 
 def score_lineage(world: LineageWorld, nodes: Sequence["Node"], done: bool) -> dict[str, Any]:
@@ -122,10 +125,22 @@ def world_layers(world: LineageWorld, pictures: NDArray[np.uint8]) -> list[Layer
         ),
         (
             tracks[:, 1:],
-            {"name": "true cells", "properties": columns, "size": 8, "visible": False},
+            {
+                "name": "true cells",
+                "properties": columns,
+                "size": _TRUE_PX,
+                "visible": False,
+                **ring_look(_colours(columns["cell"])),
+            },
             "points",
         ),
     ]
+
+
+def _colours(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return colours as on the screen, (n, 4)."""
+    colours = [(*node_colour(int(cell)), 255) for cell in cells]
+    return np.array(colours, dtype=np.float64).reshape(-1, 4) / 255
 
 
 def annotation_layers(task: "CellLineage", state: "LineageState") -> list[LayerData]:
@@ -136,7 +151,12 @@ def annotation_layers(task: "CellLineage", state: "LineageState") -> list[LayerD
         "node": np.arange(len(nodes)),
         "parent": np.array([-1 if n.parent is None else n.parent for n in nodes], dtype=np.int64),
     }
-    look = {"name": "marked cells", "properties": properties, "size": 10}
+    look = {
+        "name": "marked cells",
+        "properties": properties,
+        "size": _MARKED_PX,
+        **ring_look(_colours(properties["node"])),
+    }
     layers: list[LayerData] = [(points, look, "points")]
     rows = []
     for i, node in enumerate(nodes):

@@ -27,6 +27,7 @@ from bcannot_core.tasks.frame_steps import (
     steps_between,
     unusable,
 )
+from bcannot_core.tasks.point_looks import ring_look
 from bcannot_core.tasks.scoring import match_points, point_score
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronTrackingConfig as NeuronTrackingConfig
 from bcannot_core.tasks.worlds.neuron_tracking import NeuronWorld, sample_world
@@ -38,6 +39,7 @@ RING = 8
 _GHOST_ALPHA = 0.45
 _SHRINK = 3
 _NOTHING: frozenset[str] = frozenset()
+_OTHERS = "gray"
 _PALETTE = (
     (255, 99, 99), (255, 178, 66), (245, 236, 86), (96, 210, 255), (122, 140, 255),
     (214, 122, 255), (255, 130, 208), (255, 255, 255), (186, 148, 112), (64, 224, 190),
@@ -358,13 +360,11 @@ def _world_layers(world: NeuronWorld, pictures: NDArray[np.uint8]) -> list[Layer
     order = np.lexsort((group, neuron))
     others = world.others_yx.shape[1]
     rest = np.column_stack([np.repeat(np.arange(groups), others), world.others_yx.reshape(-1, 2)])
-    text = {"string": "{neuron}", "color": "white"}
-    hidden = {"size": 10, "visible": False}
     return [
         (pictures, {"name": "neurons", "contrast_limits": (0, 255), "colormap": "green"}, "image"),
         (
             points,
-            {"name": "true neurons", "properties": properties, "text": text, **hidden},
+            {"name": "true neurons", "properties": properties, "visible": False, **_rings(neuron)},
             "points",
         ),
         (
@@ -372,8 +372,19 @@ def _world_layers(world: NeuronWorld, pictures: NDArray[np.uint8]) -> list[Layer
             {"name": "true identities", "visible": False},
             "tracks",
         ),
-        (rest, {"name": "other neurons", **hidden}, "points"),
+        (
+            rest,
+            {"name": "other neurons", "visible": False, "size": 8, **ring_look(_OTHERS)},
+            "points",
+        ),
     ]
+
+
+def _rings(neurons: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how neurons look as points: rings in their colours, with their numbers."""
+    colours = np.array([(*neuron_colour(i - 1), 255) for i in neurons]).reshape(-1, 4) / 255
+    text = {"string": "{neuron}", "color": "white", "anchor": "upper_left", "size": 9}
+    return {"size": 2 * RING, "text": text, **ring_look(colours)}
 
 
 def _placed_layer(state: TrackingState) -> LayerData:
@@ -384,5 +395,6 @@ def _placed_layer(state: TrackingState) -> LayerData:
         if at is not None
     ]
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    properties = {"neuron": table[:, 3].astype(np.int64)}
-    return table[:, :3], {"name": "placed neurons", "properties": properties, "size": 8}, "points"
+    neurons = table[:, 3].astype(np.int64)
+    look = {"name": "placed neurons", "properties": {"neuron": neurons}, **_rings(neurons)}
+    return table[:, :3], look, "points"
