@@ -1,8 +1,9 @@
 """Experiments as frozen configurations, read from the JSON files beside this one."""
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,21 @@ class Amount:
         Episodes a minute.
     least, most : int
         Limits, whatever the budget.
+    factors : mapping of str to float
+        For some of the values of ``each``, long tasks for example: what the number and the least
+        number are multiplied by.
     """
 
     per_minute: float
     least: int = 1
     most: int = 1_000_000
+    factors: Mapping[str, float] = field(default_factory=dict)
 
-    def within(self, minutes: float) -> int:
-        """Return the number for a budget."""
-        return min(self.most, max(self.least, round(self.per_minute * minutes)))
+    def within(self, minutes: float, values: Iterable[object] = ()) -> int:
+        """Return the number for a budget, with the values of ``each``."""
+        factor = math.prod(self.factors.get(str(value), 1.0) for value in values)
+        number = max(self.least, self.per_minute * minutes) * factor
+        return min(self.most, max(1, round(number)))
 
 
 @dataclass(frozen=True)

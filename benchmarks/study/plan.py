@@ -124,7 +124,7 @@ def _stage(
 ) -> Stage:
     values = {**known, "here": folder, "run": folder / name}
     if config.amount is not None:
-        values["amount"] = config.amount.within(minutes)
+        values["amount"] = config.amount.within(minutes, (known[name] for name in config.each))
 
     def fill(text: Any) -> Any:
         return _filled(text, values, name)

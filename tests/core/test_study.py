@@ -297,6 +297,9 @@ def test_rounds_of_play_share_the_time() -> None:
 def test_amounts_keep_their_limits() -> None:
     amount = Amount(10, least=3, most=50)
     assert [amount.within(minutes) for minutes in (0.01, 2, 100)] == [3, 20, 50]
+    uneven = Amount(10, least=4, most=50, factors={"long": 0.25})
+    assert [uneven.within(m, ("long", "tiny")) for m in (0.01, 2, 100)] == [1, 5, 50]
+    assert uneven.within(2, ("short",)) == 20
 
 
 def test_values_are_looked_up_by_path() -> None:
