@@ -117,11 +117,12 @@ def test_later_shapes_lie_above_earlier_ones():
 def test_only_what_changed_is_painted():
     frame = np.zeros((64, 80, 3), np.uint8)
     painter = Painter(frame, Rect(0, 0, 80, 64))
-    painter.paint(GREY, (Disc(30, 20, 5, RED), Text(50, 20, "A", GREEN)))
+    text = Text(50, 20, "A", GREEN)
+    painter.paint(GREY, (text, Disc(30, 20, 5, RED)))
     frame[:] = 7
-    painter.paint(GREY, (Disc(30, 20, 5, RED), Text(50, 20, "A", GREEN)))
+    painter.paint(GREY, (text, Disc(30, 20, 5, RED)))
     assert (frame == 7).all()
-    painter.paint(GREY, (Text(50, 20, "A", GREEN), Disc(10, 20, 2, RED)))
+    painter.paint(GREY, (text, Disc(10, 20, 2, RED)))
     gone, drawn = (painted(disc) != 90 for disc in (Disc(30, 20, 5, RED), Disc(10, 20, 2, RED)))
     assert (frame[gone.any(-1)] == 90).all()
     assert (frame[drawn.any(-1)] == RED).all()

@@ -1,8 +1,7 @@
 """The painter: keeps a picture with shapes on it, and draws again only what changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +51,8 @@ class ColourCopies:
 class Painter:
     """Draws a picture with shapes on it into a part of a frame.
 
+    What lies below each shape is kept, so that the last ones can be taken away again.
+
     Parameters
     ----------
     frame : uint8 (h, w, 3)
@@ -64,13 +65,11 @@ class Painter:
         self._canvas = frame[canvas.slices]
         self._frame = frame.reshape(-1).view(PIXEL)
         self._at = _places(canvas, frame.shape[1])
-        self._touched = np.zeros(canvas.w * canvas.h, dtype=np.bool_)
         self._size_wh = (canvas.w, canvas.h)
         self._copies = ColourCopies()
         self._picture: Picture | None = None
-        self._source = self._canvas  # the picture in colour
         self._marks: tuple[Mark, ...] = ()
-        self._inks: list[Ink] = []
+        self._below: list[tuple[NDArray[np.intp], NDArray[np.void]]] = []
 
     def paint(self, picture: Picture, marks: tuple[Mark, ...]) -> None:
         """Bring the canvas up to date.
@@ -82,67 +81,27 @@ class Painter:
         marks : tuple of Shape or Marker
             What is drawn on it, in this order.
         """
-        if picture is not self._picture:
-            self._source = self._copies.of(picture)
-            self._canvas[:] = self._source
-            self._inks = self._inks_of(marks)
-            self._draw(self._inks)
-        elif marks is not self._marks:
-            self._replace(marks)
+        same = 0
+        if picture is self._picture:
+            same = _common(self._marks, marks)
+            for pixels, below in reversed(self._below[same:]):
+                self._frame[pixels] = below
+        else:
+            self._canvas[:] = self._copies.of(picture)
+        del self._below[same:]
+        for mark in marks[same:]:
+            self._draw(ink_of(mark, self._size_wh))
         self._picture, self._marks = picture, marks
 
-    def _inks_of(self, marks: Iterable[Mark]) -> list[Ink]:
-        return list(map(ink_of, marks, repeat(self._size_wh)))
-
-    def _draw(self, inks: Iterable[Ink]) -> None:
-        frame, at = self._frame, self._at
-        for ink in inks:
-            pixels = at[ink.pixels]
-            if ink.keep is None:
-                frame[pixels] = ink.add
-            else:
-                below = frame[pixels].view(np.uint8).reshape(-1, 3)
-                mixed = (below * ink.keep + ink.add) // FULL
-                frame[pixels] = mixed.astype(np.uint8).view(PIXEL)[:, 0]
-
-    def _replace(self, marks: tuple[Mark, ...]) -> None:
-        """Take away the marks that are gone and draw the new ones, in their order."""
-        first, last = _common(self._marks, marks)
-        kept = len(self._inks) - last
-        removed = self._inks[first:kept]
-        added = self._inks_of(marks[first : len(marks) - last])
-        common = set(map(id, removed)).intersection(map(id, added))
-        below, above = self._inks[:first], self._inks[kept:]
-        self._inks = [*below, *added, *above]
-        if above or common:
-            self._refresh(_changed(removed, added, common), self._inks)
+    def _draw(self, ink: Ink) -> None:
+        pixels = self._at[ink.pixels]
+        below = self._frame[pixels]
+        self._below.append((pixels, below))
+        if ink.keep is None:
+            self._frame[pixels] = ink.add
         else:
-            self._refresh(removed, below)
-            self._draw(added)
-
-    def _refresh(self, changed: Sequence[Ink], inks: Iterable[Ink]) -> None:
-        """Draw the pixels of some inks again: the picture with other inks on it."""
-        if not changed:
-            return
-        dirty = np.concatenate([ink.pixels for ink in changed])
-        self._restore(dirty)
-        self._touched[dirty] = True
-        left, top, right, bottom = _bounds_of(changed)
-        for ink in inks:
-            x0, y0, x1, y1 = ink.box
-            if x0 <= right and x1 >= left and y0 <= bottom and y1 >= top:
-                self._draw((self._cut(ink),))
-        self._touched[dirty] = False
-
-    def _restore(self, dirty: NDArray[np.intp]) -> None:
-        """Show the picture alone in some pixels of the canvas."""
-        self._frame[self._at[dirty]] = self._source.reshape(-1).view(PIXEL)[dirty]
-
-    def _cut(self, ink: Ink) -> Ink:
-        """Return what an ink has within the pixels that are touched."""
-        on = self._touched[ink.pixels]
-        keep = None if ink.keep is None else ink.keep[on]
-        return Ink(ink.pixels[on], keep, ink.add[on], ink.box)
+            mixed = (below.view(np.uint8).reshape(-1, 3) * ink.keep + ink.add) // FULL
+            self._frame[pixels] = mixed.astype(np.uint8).view(PIXEL)[:, 0]
 
 
 @lru_cache(maxsize=16)
@@ -152,31 +111,12 @@ def _places(canvas: Rect, frame_w: int) -> NDArray[np.intp]:
     return np.asarray(rows * frame_w + columns).reshape(-1)
 
 
-def _changed(removed: Sequence[Ink], added: Sequence[Ink], common: set[int]) -> list[Ink]:
-    """Return the inks of only one of two lists; of both where the order of the others differs."""
-    before, after = ([id(ink) for ink in inks if id(ink) in common] for inks in (removed, added))
-    if before != after:
-        return [*removed, *added]
-    return [ink for ink in (*removed, *added) if id(ink) not in common]
-
-
-def _bounds_of(inks: Sequence[Ink]) -> tuple[int, int, int, int]:
-    left, top, right, bottom = zip(*(ink.box for ink in inks), strict=True)
-    return min(left), min(top), max(right), max(bottom)
-
-
-def _common(one: Sequence[Mark], other: Sequence[Mark]) -> tuple[int, int]:
-    """Return how many marks two lists share at the beginning, and of the rest at the end."""
-    least = min(len(one), len(other))
-    first = 0
-    while first < least and (one[first] is other[first] or _same(one[first], other[first])):
-        first += 1
-    last = -1
-    while last >= first - least and (one[last] is other[last] or _same(one[last], other[last])):
-        last -= 1
-    return first, -1 - last
-
-
-def _same(one: Mark, other: Mark) -> bool:
-    """Whether two marks look the same; tuples of different kinds may be equal."""
-    return one == other and type(one) is type(other)
+def _common(one: Sequence[Mark], other: Sequence[Mark]) -> int:
+    """Return how many marks two lists share at the beginning."""
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        # Tuples of different kinds may be equal.
+        if not (a is b or (a == b and type(a) is type(b))):
+            break
+        count += 1
+    return count

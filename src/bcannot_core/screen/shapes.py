@@ -106,18 +106,15 @@ class Ink(NamedTuple):
         What remains of the picture, in 256ths; None for nothing.
     add : uint16 (n, 3) or PIXEL (n,)
         What is added to it, in 256ths with the half that rounds; the colour where nothing remains.
-    box : tuple of int
-        Left, top, right and bottom between which they lie, all included.
     """
 
     pixels: NDArray[np.intp]
     keep: NDArray[np.uint16] | None
     add: NDArray[Any]
-    box: Bounds
 
 
 class _Stamp(NamedTuple):
-    """A shape about the origin: the offsets of its pixels, and the rest as in :class:`Ink`."""
+    """A shape about the origin: offsets of its pixels between bounds, the rest as in `Ink`."""
 
     dx: NDArray[np.intp]
     dy: NDArray[np.intp]
@@ -149,12 +146,11 @@ def _placed(stamp: _Stamp, x: int, y: int, size_wh: tuple[int, int]) -> Ink:
     """Return a stamp's pixels about a canvas pixel."""
     width, height = size_wh
     dx, dy, keep, add, (left, top, right, bottom) = stamp
-    box = (left + x, top + y, right + x, bottom + y)
-    if box[0] < 0 or box[1] < 0 or box[2] >= width or box[3] >= height:
+    if x + left < 0 or y + top < 0 or x + right >= width or y + bottom >= height:
         on = (dx >= -x) & (dx < width - x) & (dy >= -y) & (dy < height - y)
         dx, dy, add = dx[on], dy[on], add[on]
         keep = None if keep is None else keep[on]
-    return Ink(dy * width + dx + (y * width + x), keep, add, box)
+    return Ink(dy * width + dx + (y * width + x), keep, add)
 
 
 def _stamp(offsets: Offsets, box: Bounds, colour: Colour, alpha: float) -> _Stamp:

@@ -211,9 +211,10 @@ class MultichannelAlignment(EditTask):
         wanted = self.config.landmarks
         return Content(
             canvas=self.world.pictures[state.channel],
-            shapes=(
-                *(shape for x, y, colour in marks for shape in _cross(x, y, colour)),
-                *(_number(x, y, i, colour) for i, (x, y, colour) in enumerate(marks)),
+            shapes=tuple(
+                shape
+                for i, (x, y, colour) in enumerate(marks)
+                for shape in _landmark(x, y, i, colour)
             ),
             markers=tuple(Marker(x, y, 7, _SINGLE) for x, y in placed[pairs:]),
             status=(f"{pairs}/{wanted} pairs", f"channel {_NAMES[state.channel]}"),
@@ -293,20 +294,15 @@ class MultichannelAlignment(EditTask):
 
 
 @lru_cache(maxsize=1024)
-def _cross(x: int, y: int, colour: tuple[int, int, int]) -> tuple[Shape, ...]:
-    """Return a landmark's cross, with a rim."""
+def _landmark(x: int, y: int, index: int, colour: tuple[int, int, int]) -> tuple[Shape, ...]:
+    """Return a landmark's cross with a rim, and its number beside it, inside the canvas."""
+    left = x + 8 if x < SIDE - 26 else x - 22
     return (
         Line(x - 5, y, x + 5, y, _RIM, width=3),
         Line(x, y - 5, x, y + 5, _RIM, width=3),
         Cross(x, y, 5, colour),
+        Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour),
     )
-
-
-@lru_cache(maxsize=1024)
-def _number(x: int, y: int, index: int, colour: tuple[int, int, int]) -> Text:
-    """Return a landmark's number beside it, inside the canvas."""
-    left = x + 8 if x < SIDE - 26 else x - 22
-    return Text(left, min(max(y - 7, 7), SIDE - 8), str(index + 1), colour)
 
 
 def _distinct(points: tuple[Pixel, ...]) -> bool:
