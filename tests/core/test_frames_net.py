@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,7 +19,9 @@ from bcannot_core.policy.frames.attention import (
     window_places,
 )
 from bcannot_core.policy.frames.config import SIZES, EncoderConfig, FramesConfig
+from bcannot_core.policy.frames.encoders import Memory
 from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.policy.frames.tiles import TILE, changed, cut, tiled
 
 torch.set_num_threads(1)
 
@@ -70,16 +73,20 @@ def test_the_mask_is_block_causal(steps, per_step, context):
             assert bool(mask[q, k]) == wanted
 
 
-def test_sdpa_equals_attention_written_out():
+@pytest.mark.parametrize("backend", ["auto", "sdpa", "matmul"])
+def test_every_backend_equals_attention_written_out(backend):
     q, k, v = torch.randn(3, 2, 2, 12, 8, generator=torch.Generator().manual_seed(0))
     places = window_places(4, 3)
     mask = allowed(places, places, 2)
     reference = attend(q, k, v, mask, "plain")
-    assert torch.allclose(attend(q, k, v, mask, "sdpa"), reference, atol=1e-5)
+    assert torch.allclose(attend(q, k, v, mask, backend), reference, atol=1e-5)
     low = [x.bfloat16() for x in (q, k, v)]
-    assert torch.allclose(attend(*low, mask, "sdpa").float(), reference, atol=0.05)
+    assert torch.allclose(attend(*low, mask, backend).float(), reference, atol=0.05)
     everything = torch.ones_like(mask)
-    assert not torch.allclose(attend(q, k, v, everything, "sdpa"), reference, atol=0.01)
+    assert not torch.allclose(attend(q, k, v, everything, backend), reference, atol=0.01)
+    rows = torch.stack((mask, everything))[:, None]
+    each = torch.cat([attend(q[i : i + 1], k[i : i + 1], v[i : i + 1], rows[i, 0]) for i in (0, 1)])
+    assert torch.allclose(attend(q, k, v, rows, backend), each, atol=1e-5)
 
 
 def test_time_is_relative():
@@ -297,3 +304,70 @@ def test_a_configuration_that_fits_no_network_is_refused(values):
 def test_tiny_is_tiny():
     count = sum(p.numel() for p in FramesNet(SIZES["tiny"]).parameters())
     assert 1_000_000 < count < 4_000_000
+
+
+# -- looking only at what changed ----------------------------------------------------------------
+
+
+def session_frames(t=6, hw=(75, 90), seed=3):
+    """Frames that change in one place each; the fourth not at all."""
+    rng = np.random.default_rng(seed)
+    frames = np.repeat(rng.integers(0, 256, (2, 1, *hw, 3), dtype=np.uint8), t, 1)
+    for row in range(2):
+        for step in range(1, t):
+            if step != 4:
+                x, y = rng.integers(0, (hw[1], hw[0]))
+                frames[row, step:, y : y + 6, x : x + 5] = rng.integers(0, 256, 3)
+    return torch.from_numpy(frames)
+
+
+def test_looking_only_at_what_changed_gives_the_same_and_looks_at_less():
+    net = make_net()
+    encoder = net.encoder
+    looked = []
+    look = encoder.look
+    encoder.look = lambda patches: looked.append(len(patches)) or look(patches)
+    frames = session_frames()
+    found = {}
+    for sparse in (True, False):
+        encoder.sparse = sparse
+        net.zero_grad()
+        encoded = net.encode(frames)
+        (encoded.tokens.square().sum() + encoded.cells.square().sum()).backward()
+        found[sparse] = *encoded, encoder.stem.weight.grad.clone(), encoder.edge.weight.grad.clone()
+    assert all(
+        torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(*found.values(), strict=True)
+    )
+    tiles = 3 * 3
+    assert looked[1] == 2 * 6 * tiles
+    assert 2 * tiles < looked[0] <= 2 * (tiles + 4 * 4)
+
+
+def test_a_memory_of_the_last_frame_gives_the_same():
+    net = make_net()
+    frames = session_frames()
+    memory = Memory()
+    with torch.inference_mode():
+        net.encoder.sparse = False
+        whole = net.encode(frames)
+        net.encoder.sparse = True
+        for t in range(frames.shape[1]):
+            one = net.encode(frames[:, t : t + 1], memory)
+            assert torch.allclose(one.tokens[:, 0], whole.tokens[:, t], atol=1e-4)
+            assert torch.allclose(one.cells[:, 0], whole.cells[:, t], atol=1e-4)
+
+
+@given(st.integers(32, 100), st.integers(32, 100), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=25)
+def test_no_change_is_overlooked(height, width, seed):
+    rng = np.random.default_rng(seed)
+    frames = torch.from_numpy(rng.integers(0, 256, (1, 1, height, width, 3), dtype=np.uint8))
+    x, y, c = int(rng.integers(width)), int(rng.integers(height)), int(rng.integers(3))
+    other = frames.clone()
+    other[0, 0, y, x, c] ^= 1
+    before, now = tiled(frames), tiled(other)
+    fresh = changed(now.pixels, before.pixels, now)[0, 0]
+    differs = (cut(now) != cut(before)).flatten(1).any(1).view(now.rows, now.columns)
+    assert differs[y // TILE, x // TILE]
+    assert (fresh | ~differs).all()
+    assert fresh.sum() <= 4

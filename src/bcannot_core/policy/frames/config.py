@@ -28,7 +28,7 @@ class EncoderConfig:
     channels : tuple of int
         Convolutional: width at 1/4, 1/8 and 1/16 of the resolution.
     blocks : tuple of int
-        Convolutional: residual blocks at each of them.
+        Convolutional: residual blocks at each of them; the last ones look across tiles.
     width, layers, heads : int
         Of the vision transformer.
     registers : int
@@ -37,7 +37,7 @@ class EncoderConfig:
 
     kind: EncoderKind = "conv"
     channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: tuple[int, int, int] = (1, 1, 2)
+    blocks: tuple[int, int, int] = (0, 1, 1)
     width: int = 384
     layers: int = 12
     heads: int = 6
@@ -174,7 +174,7 @@ def _vit(width: int, layers: int, heads: int) -> EncoderConfig:
 
 
 SIZES: dict[str, FramesConfig] = {
-    "tiny": FramesConfig(tokens_hw=(6, 5)),
+    "tiny": FramesConfig(width=192, layers=4, heads=3, tokens_hw=(6, 5)),
     "very_small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=4, heads=4),
     "small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=8, heads=4),
     "base": FramesConfig(encoder=_vit(768, 12, 12), width=512, layers=8, heads=8),

@@ -15,7 +15,7 @@ from bcannot_core.policy.frames.attention import (
 )
 from bcannot_core.policy.frames.clicks import ClickDistribution
 from bcannot_core.policy.frames.config import CELL, FramesConfig
-from bcannot_core.policy.frames.encoders import ConvEncoder, Encoded
+from bcannot_core.policy.frames.encoders import ConvEncoder, Encoded, Memory
 from bcannot_core.policy.frames.heads import make_head
 from bcannot_core.policy.frames.transformer import StepsTransformer
 
@@ -88,11 +88,10 @@ class FramesNet(nn.Module):
 
     # Parts, which streaming shares --------------------------------------------------------------
 
-    def encode(self, frames: Tensor) -> Encoded:
+    def encode(self, frames: Tensor, memory: Memory | None = None) -> Encoded:
         """Map (n, t, h, w, 3) to tokens (n, t, k, width) and cells (n, t, c, rows, columns)."""
-        n, t = frames.shape[:2]
-        encoded = self.encoder(frames.flatten(0, 1).permute(0, 3, 1, 2))
-        return Encoded(*(x.view(n, t, *x.shape[1:]) for x in encoded))
+        encoded: Encoded = self.encoder(frames, memory)
+        return encoded
 
     def block_tokens(self, tokens: Tensor) -> Tensor:
         """Map a frame's tokens (n, t, k, width) to its block (n, t, 1 + k, width)."""
@@ -108,7 +107,10 @@ class FramesNet(nn.Module):
         rows, columns = cells.shape[-2:]
         x, y = clicks.div(CELL, rounding_mode="floor").unbind(-1)
         index = (y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1))[..., None, None]
-        there = cells.flatten(-2).gather(-1, index.expand(*cells.shape[:3], 1))[..., 0]
+        if self.config.head == "pointer":  # which teaches them; spares a sum over all cells
+            cells = cells.detach()
+        by_place = cells.permute(0, 1, 3, 4, 2).flatten(2, 3)
+        there = by_place.gather(2, index.expand(-1, -1, 1, cells.shape[2]))[:, :, 0]
         token: Tensor = self.click(waves) + self.clicked(there)
         return token
 

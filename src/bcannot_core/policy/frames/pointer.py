@@ -20,6 +20,7 @@ from bcannot_core.policy.frames.clicks import (
     is_placement,
 )
 from bcannot_core.policy.frames.config import CELL, FramesConfig
+from bcannot_core.policy.frames.encoders import cell_grid
 
 AROUND = 3
 """Rows and columns of cells around the focus that the fine look decides among."""
@@ -97,9 +98,10 @@ class PointerHead(nn.Module):
         With ``targets`` (n, t, 4) the fine look is taken near them, shifted by ``noise``
         (n, t, 2) in 0…1; without, where the map points.
         """
-        rows, columns = cells.shape[-2:]
-        query = self.query(cls) / math.sqrt(self.features)
-        logits = torch.einsum("ntc,ntcyx->ntyx", query, cells).float()
+        rows, columns = cell_grid(*frames.shape[2:4])
+        query = (self.query(cls) / math.sqrt(self.features))[..., None]
+        logits = (cells.permute(0, 1, 3, 4, 2).flatten(2, 3) @ query).float()
+        logits = logits.view(*cells.shape[:2], *cells.shape[3:])[..., :rows, :columns]
         waves = self.place(cls).float()[..., None]
         down, across = waves.split(2 * _WAVES, 2)
         logits = logits + (down * place_waves(rows, cls.device).T).sum(2)[..., None]
@@ -177,7 +179,7 @@ class PointerClick(ClickDistribution):
         """Return log probabilities (n, t, 24, 24), given that the click is in the window."""
         corner = (focus - 1) * CELL
         crops = crop(self._frames.flatten(0, 1), corner.flatten(0, 1) - MARGIN)
-        cells = _around_cells(self._cells.flatten(0, 1), focus.flatten(0, 1))
+        cells = _around_cells(self._cells.detach().flatten(0, 1), focus.flatten(0, 1))
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=self._low):
             logits = self._head.fine(crops, self._cls.flatten(0, 1), cells)
         logits = logits.view(*focus.shape[:2], WINDOW, WINDOW)

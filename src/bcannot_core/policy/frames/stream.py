@@ -5,6 +5,7 @@ from torch import Tensor
 
 from bcannot_core.policy.frames.attention import Place, allowed, attend, rotation
 from bcannot_core.policy.frames.clicks import ClickDistribution
+from bcannot_core.policy.frames.encoders import Memory
 from bcannot_core.policy.frames.net import FramesNet
 
 
@@ -36,6 +37,7 @@ class FramesStream:
         self._began = torch.zeros(n, dtype=torch.long, device=self._device)
         self._time = 0
         self._advance = False
+        self._memory = Memory()
         self._cells: Tensor | None = None
         self._last: Tensor | None = None
         self._next: Tensor | None = None
@@ -82,8 +84,9 @@ class FramesStream:
 
     def _encode(self, frames: Tensor, alive: Tensor | None) -> tuple[Tensor, Tensor]:
         if alive is None or bool(alive.all()):
-            encoded = self.net.encode(frames[:, None])
+            encoded = self.net.encode(frames[:, None], self._memory)
             return encoded.tokens, encoded.cells
+        self._memory = Memory()
         encoded = self.net.encode(frames[alive][:, None])
         tokens, cells = (
             part.new_zeros(self.n, *part.shape[1:]).index_copy(0, alive.nonzero()[:, 0], part)

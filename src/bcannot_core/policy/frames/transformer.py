@@ -13,7 +13,7 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 class Block(nn.Module):
-    """One pre-norm layer.
+    """One pre-norm layer; its inner units are rectified and squared.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Block(nn.Module):
         """Map (n, tokens, width) to the same."""
         q, k, v = self.attention.project(self.norm1(x), turn)
         x = x + self.attention.merge(attend(layer, q, k, v))
-        mixed: Tensor = x + self.fall(F.gelu(self.rise(self.norm2(x)), approximate="tanh"))
+        mixed: Tensor = x + self.fall(F.relu(self.rise(self.norm2(x)), inplace=True).square())
         return mixed
 
 
