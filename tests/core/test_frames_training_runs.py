@@ -359,7 +359,7 @@ def test_curves_are_smoothed_by_name(tmp_path):
     assert not draw_losses(tmp_path / "log.jsonl", tmp_path / "losses.png", "frames")
 
 
-def test_tensorboard_is_written_where_it_is_installed(tmp_path, monkeypatch, caplog):
+def test_without_tensorboard_it_is_said_once_and_nothing_is_written(tmp_path, monkeypatch, caplog):
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
@@ -369,6 +369,17 @@ def test_tensorboard_is_written_where_it_is_installed(tmp_path, monkeypatch, cap
         board.close()
     assert caplog.text.count("tensorboard") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_tensorboard_gets_every_loss(tmp_path):
+    pytest.importorskip("tensorboard", reason="an extra")
+    board = Board(tmp_path, 0)
+    board.write({"update": 2, "stage": "frames", "total": 1.5, "by_action": {"place": 0.25}})
+    board.close()
+    [events] = tmp_path.iterdir()
+    content = events.read_bytes()
+    assert b"by_action/place" in content and b"total" in content
 
 
 # -- play ----------------------------------------------------------------------------------------
