@@ -73,7 +73,7 @@ def trace_pictures(policy: str, seed: int) -> None:
 
 
 def play_picture() -> None:
-    """Watch the scripted annotator draw a road network, its world open as layers."""
+    """Watch the annotator draw a road network, its world open as layers; look at its options."""
     viewer = napari.Viewer(show=True)
     main_window(viewer).resize(*WINDOW)
     widget = PlayTaskWidget(viewer)
@@ -82,6 +82,7 @@ def play_picture() -> None:
     view = widget.view
     view.seed.setValue(PLAYED_SEED)
     view.task.setCurrentIndex(view.task.findData(PLAYED_TASK))
+    wait(lambda: not widget.background.busy)
     view.speed.setCurrentIndex(view.speed.count() - 1)
     press(view.play)
     wait(lambda: view.slider.maximum() >= PLAYED_STEPS)
@@ -90,6 +91,8 @@ def play_picture() -> None:
     press(view.step)
     viewer.reset_view()
     take(viewer, "play-a-task.png", rest=1.0)
+    view.setup.open(True)
+    take(viewer, "play-options.png", rest=1.0)
     main_window(viewer).close()
     settle(0.5)
 

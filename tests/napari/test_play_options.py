@@ -178,7 +178,27 @@ def test_the_wheel_turns_the_page_and_not_a_value(make_table):
     assert field.value() == 16
 
 
-def tissue(table, **shapes):
+def test_nothing_overlaps_in_a_narrow_and_low_dock(make_table):
+    from qtpy.QtCore import Qt
+
+    from napari_bcannot.compat import main_window
+
+    table = make_table("neuron_tracing", show=True)
+    window = main_window(table.viewer)
+    window.resize(900, 700)
+    panel(table)
+    window.resizeDocks([table.widget.parent()], [200], Qt.Horizontal)
+    table.press("step")
+    table.settle()
+    view = table.view
+    assert view.width() < 320
+    tops = [view.layout().itemAt(i).geometry() for i in range(view.layout().count())]
+    shown = [at for at in tops if at.height() > 0]
+    for above, below in zip(shown, shown[1:], strict=False):
+        assert above.bottom() < below.top() + 1
+
+
+def tissue(table):
     """Add a grey layer and its labels: tubes along z."""
     ids = np.zeros((24, 64, 64), np.uint16)
     for i, (y, x) in enumerate([(16, 16), (16, 48), (48, 16), (48, 48)], 1):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FRAME_WH = (426, 436)
-_SHOWN_SMALLEST = 0.6
+_SHOWN_SMALLEST = 0.5
 _FOCUS = QColor(88, 156, 255)
 
 

@@ -59,17 +59,15 @@ class SetupPanel(QWidget):
         self.source.setVisible(False)
         self._traced = False
         self._make_annotator()
-        self.apply = button(
-            "Begin with these",
-            "Begin anew on the world that these options make; the annotator's count at once",
-        )
-        self.reset = button("Defaults", "Set every option to its default")
+        tip = "Begin anew on the world that these options make; the annotator's count at once"
+        self.apply = button("Begin with these", tip, small=True)
+        self.reset = button("Defaults", "Set every option to its default", small=True)
         self.reset.clicked.connect(lambda _=False: self.set_defaults())
         self._body = self._make_body()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(self.toggle)
+        layout.addWidget(row(self.toggle, self.reset, self.apply))
         layout.addWidget(self._body)
         self.open(False)
 
@@ -93,14 +91,8 @@ class SetupPanel(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(2, 0, 6, 2)
         layout.setSpacing(4)
-        form = QFormLayout()
-        form.setVerticalSpacing(3)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Annotator", self.behaviour)
-        form.addRow("Mistakes", self.mistakes)
         for part in (self.source, self.options):
             layout.addWidget(part)
-        layout.addLayout(form)
         layout.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidget(inner)
@@ -115,14 +107,20 @@ class SetupPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(4)
         outer.addWidget(scroll)
-        outer.addWidget(row(self.reset, self.apply))
+        form = QFormLayout()
+        form.setVerticalSpacing(3)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("Annotator", self.behaviour)
+        form.addRow("Mistakes", self.mistakes)
+        outer.addLayout(form)
         return body
 
     def open(self, on: bool) -> None:
         """Show the options, or only their button."""
         self.toggle.setChecked(on)
         self.toggle.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
-        self._body.setVisible(on)
+        for part in (self.reset, self.apply, self._body):
+            part.setVisible(on)
 
     def show_task(self, task_id: str) -> None:
         """Offer the options of a task."""
