@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 from bcannot_core.errors import TaskError
 from bcannot_core.tasks.neurites import (
     CrossSection,
+    KnownSections,
     follow_neurite,
-    reference_point,
     sample_neurites,
     start_candidates,
     well_inside,
 )
+
+
+def reference_point(mask, previous):
+    y, x = CrossSection(0, (0, 0), mask).reference_point(previous)
+    return int(y), int(x)
 
 
 class Labels:
@@ -249,3 +254,22 @@ def test_the_same_seed_draws_the_same():
 def test_a_volume_without_such_neurites_is_refused(array):
     with pytest.raises(TaskError, match="lower the minimum"):
         next(sample_neurites(Labels(array), np.random.default_rng(0), min_sections=5, sections=8))
+
+
+def test_what_is_known_of_a_volume_changes_no_path():
+    labels = Labels(make_forest())
+    known = KnownSections()
+
+    def first_paths(seed, known=None):
+        drawn = sample_neurites(labels, np.random.default_rng(seed), min_sections=4, known=known)
+        return list(islice(drawn, 6))
+
+    for seed in (0, 1, 0):
+        for one, other in zip(first_paths(seed), first_paths(seed, known), strict=True):
+            assert (one.label, one.z0, one.ends) == (other.label, other.z0, other.ends)
+            assert (one.points_yx == other.points_yx).all()
+            for a, b in zip(one.sections, other.sections, strict=True):
+                assert (a.z, a.origin_yx) == (b.z, b.origin_yx)
+                assert (a.mask == b.mask).all()
+    again = [first_paths(2, known) for _ in range(2)]
+    assert again[0][0].sections[1] is again[1][0].sections[1], "it is not looked for again"

@@ -263,7 +263,7 @@ def test_layers_show_the_groups_and_hide_the_truth() -> None:
     assert layers["other neurons"][1]["face_color"] == "transparent"
     placed, attributes, _ = layers["placed neurons"]
     assert attributes["face_color"] == "transparent"
-    assert (attributes["border_color"][1] * 255).round().tolist() == [*neuron_colour(1), 255]
+    assert (attributes["border_color"][1] * 255).round().tolist() == [*neuron_colour(0), 255]
     assert placed[:, 0].tolist() == [1, 3]
     assert attributes["properties"]["neuron"].tolist() == [3, 1]
     assert "placed neurons" not in [attributes["name"] for _, attributes, _ in task.layers()]

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import UsageError
 from bcannot_core.tasks.base import LayerData
-from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites, start_candidates
+from bcannot_core.tasks.neurites import (
+    KnownSections,
+    LabelSource,
+    NeuritePath,
+    sample_neurites,
+    start_candidates,
+)
 from bcannot_core.tasks.trace_state import Offset, TraceState
 from bcannot_core.tasks.tracing_config import TracingConfig, TracingWorld
 
@@ -60,14 +66,15 @@ def sample_world(
 
 _LEAST_SECTIONS = 20
 _DRAWS = 20
-_CANDIDATES: WeakKeyDictionary[LabelSource, dict[int, NDArray[np.int64]]] = WeakKeyDictionary()
+_Found = tuple[dict[int, NDArray[np.int64]], KnownSections]
+_FOUND: WeakKeyDictionary[LabelSource, _Found] = WeakKeyDictionary()
 
 
-def _candidates(labels: LabelSource) -> dict[int, NDArray[np.int64]]:
-    """Return where neurites can start; found once for each label volume."""
-    if labels not in _CANDIDATES:
-        _CANDIDATES[labels] = start_candidates(labels)
-    return _CANDIDATES[labels]
+def _found_in(labels: LabelSource) -> _Found:
+    """Return where neurites can start, found once for each label volume, and what is known."""
+    if labels not in _FOUND:
+        _FOUND[labels] = (start_candidates(labels), KnownSections())
+    return _FOUND[labels]
 
 
 def _draw_world(
@@ -84,13 +91,15 @@ def _draw_world(
         z = first if config.direction > 0 else depth - 1 - first
         return TracingWorld(volume, (z, height // 2, width // 2))
     least = min(_LEAST_SECTIONS, sections)
+    candidates, known = _found_in(labels)
     paths = sample_neurites(
         labels,
         rng,
         min_sections=least,
         sections=sections,
         direction=config.direction,
-        candidates=_candidates(labels),
+        candidates=candidates,
+        known=known,
     )
     path = next(paths)
     for _ in range(_DRAWS):
