@@ -1,5 +1,7 @@
 """The options of *Play a task* in a real viewer, with mouse and keys."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -194,7 +196,7 @@ def test_nothing_overlaps_in_a_narrow_and_low_dock(make_table):
     assert view.width() < 320
     tops = [view.layout().itemAt(i).geometry() for i in range(view.layout().count())]
     shown = [at for at in tops if at.height() > 0]
-    for above, below in zip(shown, shown[1:], strict=False):
+    for above, below in pairwise(shown):
         assert above.bottom() < below.top() + 1
 
 

@@ -213,6 +213,16 @@ def test_a_start_point_outside_the_volume_is_said(make_desk):
     assert "outside the volume" in desk.shown[-1][1]
 
 
+def test_without_a_volume_there_is_nothing_to_begin_on(make_desk):
+    desk = make_desk()
+    desk.viewer.layers.clear()
+    desk.widget.begin((0, 10, 10))
+    desk.press("pick")
+    assert desk.shown == [("warning", "Open a volume first: a 3-D grey image.")] * 2
+    assert desk.snapshot.phase == "idle"
+    assert not desk.widget.view.pick.isChecked()
+
+
 def test_a_drag_while_picking_pans_instead(make_desk):
     desk = make_desk()
     desk.press("pick")

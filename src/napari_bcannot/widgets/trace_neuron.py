@@ -34,6 +34,8 @@ from napari_bcannot.widgets.parts import connect_buttons
 from napari_bcannot.widgets.record_control import RecordControl
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
+NO_VOLUME = "Open a volume first: a 3-D grey image."
+
 
 class TraceNeuronWidget(DockedWidget):
     """Trace a neurite by hand or by policy.
@@ -100,7 +102,7 @@ class TraceNeuronWidget(DockedWidget):
     def pick_start(self, on: bool) -> None:
         """Let the next click in the viewer be the start point, or not."""
         if on and self.view.volume.currentData() is None:
-            notices.show_warning("Open a volume first: a 3-D grey image.")
+            notices.show_warning(NO_VOLUME)
             on = False
         elif on and self._in_projection():
             on = False
@@ -120,6 +122,9 @@ class TraceNeuronWidget(DockedWidget):
     def begin(self, start_zyx: tuple[float, float, float]) -> None:
         """Begin a trace at a voxel position of the chosen volume layer."""
         layer = self.view.volume.currentData()
+        if layer is None:
+            notices.show_warning(NO_VOLUME)
+            return
         try:
             self._begin(layer, start_zyx)
         except BcannotError as error:
