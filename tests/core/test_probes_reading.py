@@ -1,6 +1,7 @@
 """Activations: what is read, when it is labelled, and that interrupted work goes on."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,56 @@ def test_sessions_in_lockstep_are_read_as_one_by_one(
     for (heard, labels), (expected, said) in zip(together, alone, strict=True):
         np.testing.assert_array_equal(labels, said)
         np.testing.assert_allclose(heard.astype(np.float32), expected.astype(np.float32), atol=0.05)
+
+
+@pytest.mark.parametrize("family", ["glance", "frames"])
+def test_a_watcher_scores_clicks_and_leaves_the_policy_alone(
+    policy: Policy, frames_policy: Any, episodes: EpisodeDataset, family: str
+) -> None:
+    from bcannot_core.probes.asked import Finding
+    from bcannot_core.probes.directions import MistakeProbe
+    from bcannot_core.probes.linear import Direction
+    from bcannot_core.probes.live import MistakeWatcher
+
+    acting: Any = policy if family == "glance" else frames_policy
+    with ClsTap(acting) as tap:
+        layers, width = tap.layers, tap.width
+    weight = np.random.default_rng(0).normal(size=width).astype(np.float32)
+    probe = MistakeProbe(Finding(Direction(1, weight, 0.0), 0.3, None), layers)
+    steps = list(Replay(episodes[0]))[:5]
+    heard, _ = next(StreamingReader(acting).read(0, [episodes[0]]))
+    expected = [probe.score(stream) for stream in heard[1:5]]
+
+    acting.reset()
+    acting.observe(steps[0].frame, (9, 9))
+    heat = acting.heatmap()
+    watcher = MistakeWatcher(acting, probe)
+    scores = [
+        watcher.saw(step.frame, (step.click.x, step.click.y), following.frame)
+        for step, following in pairwise(steps)
+    ]
+    np.testing.assert_allclose(np.array(scores, float), expected, atol=1e-6)
+    np.testing.assert_array_equal(acting.heatmap(), heat)
+    assert watcher.saw(steps[0].frame, (9, 9)) is None
+    assert [watcher.alarming(score) for score in expected] == [
+        probe.likely(stream) for stream in heard[1:5]
+    ]
+    watcher.reset()
+    again = watcher.saw(steps[0].frame, (steps[0].click.x, steps[0].click.y), steps[1].frame)
+    assert again == pytest.approx(expected[0], abs=1e-6)
+
+
+def test_a_tap_hears_its_own_thread(policy: Policy, episodes: EpisodeDataset) -> None:
+    from threading import Thread
+
+    frame = next(iter(Replay(episodes[0]))).frame
+    policy.reset()
+    with ClsTap(policy) as tap:
+        other = Thread(target=policy.propose, args=(frame,))
+        other.start()
+        other.join()
+        with pytest.raises(UsageError, match="not looked"):
+            _ = tap.latest
 
 
 def test_episodes_are_drawn_task_by_task(episodes: EpisodeDataset) -> None:

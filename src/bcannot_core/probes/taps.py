@@ -1,5 +1,6 @@
 """A tap on the stream of a policy's [cls] token while the policy looks at frames."""
 
+import threading
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,8 +15,18 @@ from bcannot_core.policy.network import PolicyNet
 _LARGEST = float(np.finfo(np.float16).max)
 
 
+class _Heard(threading.local):
+    """What was heard in a thread, a tensor a layer."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+
+
 class ClsTap:
     """Listens to the residual stream at the [cls] token; what the policy does is unchanged.
+
+    It hears what the network does in the thread that asks: another policy with the same network
+    may act in another thread.
 
     Parameters
     ----------
@@ -39,7 +50,7 @@ class ClsTap:
         self.layers = len(blocks) + 1
         # a click's token may stand before [cls], never between it and the end of its frame
         self._place = 1 - per_step
-        self._heard: list[Tensor] = []
+        self._here = _Heard()
         self._hooks = [blocks[0].register_forward_pre_hook(self._begin)]
         self._hooks += [block.register_forward_hook(self._hear) for block in blocks]
 
@@ -64,9 +75,10 @@ class ClsTap:
         UsageError
             No frame was looked at yet.
         """
-        if len(self._heard) != self.layers:
+        heard = self._here.tensors
+        if len(heard) != self.layers:
             raise UsageError("the policy has not looked at a frame yet: show it one")
-        stream = np.stack([tensor.float().cpu().numpy() for tensor in self._heard], 1)
+        stream = np.stack([tensor.float().cpu().numpy() for tensor in heard], 1)
         low: NDArray[np.float16] = stream.clip(-_LARGEST, _LARGEST).astype(np.float16)
         return low
 
@@ -87,10 +99,10 @@ class ClsTap:
         self.close()
 
     def _begin(self, _block: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._heard = [inputs[0][:, self._place]]
+        self._here.tensors = [inputs[0][:, self._place]]
 
     def _hear(self, _block: nn.Module, _inputs: object, output: Tensor) -> None:
-        self._heard.append(output[:, self._place])
+        self._here.tensors.append(output[:, self._place])
 
 
 def _stream_of(policy: Any) -> tuple[list[nn.Module], int, int]:
