@@ -24,7 +24,7 @@ def command(
         bool, typer.Option(help="Show a success and a failure of each task that was recorded.")
     ] = True,
     heatmaps: Annotated[
-        int, typer.Option(min=0, help="Frames of each of them with the policy's map; 0 for none.")
+        int, typer.Option(min=0, help="Frames of each task with the policy's map; 0 for none.")
     ] = 4,
     device: Annotated[str, typer.Option(help="For the maps: auto, cpu or cuda.")] = "auto",
 ) -> None:

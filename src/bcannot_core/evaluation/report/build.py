@@ -42,7 +42,8 @@ class ReportOptions:
     animations : bool
         Whether recorded sessions are shown.
     heatmaps : int
-        On how many frames of a recorded session the policy's map is shown; 0 for none.
+        On how many frames of a recorded session of each task the policy's map is shown; 0 for
+        none.
     device : str
         For the policy that draws the maps.
     """
@@ -152,8 +153,10 @@ def _pictures(run: Run, options: ReportOptions) -> list[Block]:
             from bcannot_core.policy.policy import Policy
 
             policy = Policy.load(run.policy, device=options.device)
-            maps = [one for _, e in chosen for one in heatmaps(policy, e, options.heatmaps)]
-            blocks += [Heading("Where the policy would click", 3), *maps]
+            blocks.append(Heading("Where the policy would click", 3))
+            firsts = {episode.task: episode for _, episode in reversed(chosen)}
+            for _, episode in sorted(firsts.items()):
+                blocks += heatmaps(policy, episode, options.heatmaps)
     except BcannotError as error:
         blocks.append(Text(f"Not drawn: {error}"))
     return blocks

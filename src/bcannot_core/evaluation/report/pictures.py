@@ -24,6 +24,7 @@ _COLOURS = 64
 _FRAME_MS = 300
 _LAST_MS = 1500
 _SHRINK = 0.5
+_FIRST_STEPS = 60
 _REACH = 4.0  # decades of probability that a heatmap shows
 
 
@@ -68,9 +69,10 @@ def heatmaps(policy: Any, episode: Episode, count: int = 4) -> list[Picture]:
     episode : Episode
         What is replayed.
     count : int
-        How many frames, evenly over the episode.
+        How many frames, evenly over the episode's first 60 steps.
     """
-    wanted = set(np.linspace(0, len(episode) - 1, count).round().astype(int).tolist())
+    last = min(len(episode), _FIRST_STEPS) - 1
+    wanted = set(np.linspace(0, last, count).round().astype(int).tolist())
     pictures = []
     policy.reset()
     for i, step in enumerate(Replay(episode, copy=True)):
