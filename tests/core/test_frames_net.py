@@ -1,5 +1,6 @@
 """The frames network: who sees whom, what is learnt, and the distributions of its clicks."""
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from bcannot_core.policy.frames.attention import (
     attend,
     rotate,
     rotation,
+    window_attend,
     window_places,
 )
 from bcannot_core.policy.frames.config import SIZES, EncoderConfig, FramesConfig
@@ -87,6 +89,16 @@ def test_every_backend_equals_attention_written_out(backend):
     rows = torch.stack((mask, everything))[:, None]
     each = torch.cat([attend(q[i : i + 1], k[i : i + 1], v[i : i + 1], rows[i, 0]) for i in (0, 1)])
     assert torch.allclose(attend(q, k, v, rows, backend), each, atol=1e-5)
+
+
+def test_flex_attention_equals_attention_written_out():
+    q, k, v = torch.randn(3, 2, 2, 24, 16, generator=torch.Generator().manual_seed(0))
+    places = window_places(4, 6)
+    wanted = attend(q, k, v, allowed(places, places, 2), "plain")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is slow uncompiled; on a GPU it is compiled
+        found = window_attend(places, 2, "flex")(0, q, k, v)
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_time_is_relative():

@@ -5,13 +5,19 @@ the click of its own step, a later step, or a step as far back as the context.
 """
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Backend = Literal["auto", "flex", "sdpa", "matmul", "plain"]
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, queries, keys, values) -> outputs: with a window's mask, or a cache of earlier steps."""
 
 _SLOWEST = 100.0
 
@@ -82,6 +88,40 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: Backend = "au
     if backend == "matmul" or (backend == "auto" and q.device.type == "cpu"):
         return matmul_attention(q, k, v, mask)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def window_attend(places: Place, context: int, backend: Backend) -> Attend:
+    """Return the attention of whole windows, with its mask made once for all layers."""
+    if backend == "flex":
+        attend_flex = flex_attend(places, context)
+        return lambda _, q, k, v: attend_flex(q, k, v)
+    mask = allowed(places, places, context)
+    return lambda _, q, k, v: attend(q, k, v, mask, backend)
+
+
+def flex_attend(places: Place, context: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return FlexAttention over a window, which skips what the mask leaves empty.
+
+    It is compiled on a GPU, and meant for one; elsewhere it runs uncompiled, slowly.
+    """
+    flex: Any = import_module("torch.nn.attention.flex_attention")  # costs a second or two
+    step, click = places
+
+    def seen(_b: Tensor, _h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        age = step[query] - step[key]
+        own = (age == 0) & (~click[key] | click[query])
+        return own | ((age > 0) & (age < context))
+
+    count, device = len(step), step.device
+    blocks = flex.create_block_mask(seen, None, None, count, count, device=str(device))
+    run = _compiled(flex.flex_attention) if device.type == "cuda" else flex.flex_attention
+    return lambda q, k, v: run(q, k, v, block_mask=blocks)
+
+
+@cache
+def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    compiled: Callable[..., Tensor] = torch.compile(function, dynamic=False)
+    return compiled
 
 
 class Attention(nn.Module):

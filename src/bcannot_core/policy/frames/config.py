@@ -177,7 +177,11 @@ SIZES: dict[str, FramesConfig] = {
     "tiny": FramesConfig(width=192, layers=4, heads=3, tokens_hw=(6, 5)),
     "very_small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=4, heads=4),
     "small": FramesConfig(encoder=_vit(384, 12, 6), width=256, layers=8, heads=4),
-    "base": FramesConfig(encoder=_vit(768, 12, 12), width=512, layers=8, heads=8),
-    "large": FramesConfig(encoder=_vit(1024, 24, 16), width=512, layers=8, heads=8),
+    "base": FramesConfig(encoder=_vit(768, 12, 12), width=320, layers=8, heads=5),
+    "large": FramesConfig(encoder=_vit(1024, 24, 16), width=384, layers=8, heads=6),
 }
-"""The policies that have a name, from the one for a laptop's processor to the largest."""
+"""The policies that have a name, from the one for a laptop's processor to the largest.
+
+Widths are those with which the parameters come to 25, 28, 95 and 320 million. (With a width of 512
+and 8 layers ``base`` would have 113 million.)
+"""

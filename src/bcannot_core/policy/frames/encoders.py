@@ -228,7 +228,7 @@ class ConvEncoder(nn.Module):
         wide = F.interpolate(self.lift(coarse), scale_factor=2)
         cells = F.relu(_assembled(features.cells, tiles) + wide, inplace=True)
         tokens = pooled(self.token(coarse), self.tokens_hw)
-        return Encoded(tokens.unflatten(0, nt), cells.unflatten(0, nt))
+        return Encoded(*(x.view(*nt, *x.shape[1:]) for x in (tokens, cells)))
 
 
 def _assembled(parts: Tensor, tiles: Tiled) -> Tensor:

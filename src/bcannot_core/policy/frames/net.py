@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from bcannot_core.policy.frames.attention import (
     Backend,
-    allowed,
-    attend,
     rotation,
+    window_attend,
     window_places,
 )
 from bcannot_core.policy.frames.clicks import ClickDistribution
@@ -18,6 +17,7 @@ from bcannot_core.policy.frames.config import CELL, FramesConfig
 from bcannot_core.policy.frames.encoders import ConvEncoder, Encoded, Memory
 from bcannot_core.policy.frames.heads import make_head
 from bcannot_core.policy.frames.transformer import StepsTransformer
+from bcannot_core.policy.frames.vit import VitEncoder
 
 _HARMONICS = 10
 
@@ -122,16 +122,11 @@ class FramesNet(nn.Module):
         n, t, per_step, width = x.shape
         places = window_places(t, per_step, x.device)
         turn = rotation(places.step, self.transformer.head_width)
-        mask = allowed(places, places, self.config.context)
-        out: Tensor = self.transformer(
-            x.flatten(1, 2),
-            turn,
-            lambda _, q, k, v: attend(q, k, v, mask, self.backend),
-            seen,
-        )
+        attend = window_attend(places, self.config.context, self.backend)
+        out: Tensor = self.transformer(x.flatten(1, 2), turn, attend, seen)
         return out.view(n, t, per_step, width)
 
 
-def make_encoder(config: FramesConfig) -> ConvEncoder:
+def make_encoder(config: FramesConfig) -> ConvEncoder | VitEncoder:
     """Return the encoder that a configuration asks for."""
-    return ConvEncoder(config)
+    return VitEncoder(config) if config.encoder.kind == "vit" else ConvEncoder(config)

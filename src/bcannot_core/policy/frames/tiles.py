@@ -38,11 +38,6 @@ class Tiled(NamedTuple):
     rows: int
     columns: int
 
-    @property
-    def count(self) -> int:
-        """Tiles of a frame."""
-        return self.rows * self.columns
-
 
 def tiled(frames: Tensor) -> Tiled:
     """Give frames (n, t, height, width, 3) a grey margin, and fill them up to whole tiles."""

@@ -1,15 +1,10 @@
 """The transformer over steps."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bcannot_core.policy.frames.attention import Attention, Rotation
-
-Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer, queries, keys, values) -> outputs: a window's mask, or a cache of earlier steps."""
+from bcannot_core.policy.frames.attention import Attend, Attention, Rotation
 
 
 class Block(nn.Module):
