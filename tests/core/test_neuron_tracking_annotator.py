@@ -1,36 +1,25 @@
 """The scripted annotator of neuron tracking: plans, mistakes, corrections and habits."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
+import annotating
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from annotating import labels_of, wrong_share
 
 from bcannot_core.annotators import Behaviour, make_annotator
-from bcannot_core.annotators.labels import ClickLabels, Flag, Phase, unpack_flags
+from bcannot_core.annotators.labels import Flag, Phase, unpack_flags
 from bcannot_core.annotators.neuron_tracking import NeuronTrackingAnnotator
 from bcannot_core.annotators.plan import Mistake
-from bcannot_core.errors import TaskError
 from bcannot_core.session import Session
 from bcannot_core.tasks.registry import make_task
 
 
 def annotated(seed: int, behaviour: Behaviour | str = "default", **options: Any) -> Session:
-    session = Session(make_task("neuron_tracking", seed, **options))
-    make_annotator(session, seed + 1, behaviour).run(2000)
-    return session
-
-
-def labels(session: Session) -> list[ClickLabels]:
-    return [unpack_flags(token.flags) for token in session.clicks]
-
-
-def error_share(sessions: list[Session]) -> float:
-    placing = [x for session in sessions for x in labels(session) if x.phase is Phase.PLACE]
-    return sum(bool(x.events & Flag.MISTAKE) for x in placing) / len(placing)
+    return annotating.annotated(
+        "neuron_tracking", seed, behaviour, annotator_seed=seed + 1, **options
+    )
 
 
 def test_ten_seeds_succeed_with_mistakes_on() -> None:
@@ -39,32 +28,14 @@ def test_ten_seeds_succeed_with_mistakes_on() -> None:
         score = session.task.score(session.state)
         assert score["success"] is True
         assert score["identity_f1"] == 1.0
-    assert error_share(sessions) > 0.02
+    assert wrong_share(sessions) > 0.02
     assert 50 < np.mean([len(session.clicks) for session in sessions]) < 120
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 500, 100))
-def test_500_seeds_succeed_and_the_share_of_mistakes_is_as_asked(first: int) -> None:
-    sessions = [annotated(seed) for seed in range(first, first + 100)]
-    scores = [session.task.score(session.state) for session in sessions]
-    assert sum(score["success"] for score in scores) == 100
-    assert min(score["identity_f1"] for score in scores) == 1.0
-    assert 0.05 <= error_share(sessions) <= 0.15
 
 
 def test_the_oracle_clicks_what_is_needed_and_no_more() -> None:
     session = annotated(3, "flawless", neurons=6)
     actions = Counter(token.action for token in session.clicks)
     assert actions == {"next_frame": 4, "select": 24, "place": 24, "done": 1}
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3])
-def test_the_share_of_mistakes_can_be_chosen(share: float) -> None:
-    behaviour = NeuronTrackingAnnotator.default_behaviour.with_mistakes(share)
-    sessions = [annotated(seed, replace(behaviour, strategy="steady")) for seed in range(12)]
-    assert error_share(sessions) == pytest.approx(share, abs=0.08)
-    assert all(session.task.score(session.state)["success"] for session in sessions)
 
 
 @pytest.mark.parametrize("kind", ["near_miss", "far_miss", "wrong_object"])
@@ -100,7 +71,7 @@ def test_a_wrong_number_is_chosen_and_chosen_anew(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(NeuronTrackingAnnotator, "kinds", (Mistake.WRONG_CLASS,))
     behaviour = Behaviour(near_miss=0.0, far_miss=0.0, wrong_object=0.3, notice_late=0.0, verify=0)
     session = annotated(4, behaviour)
-    wrong = [i for i, label in enumerate(labels(session)) if label.events & Flag.MISTAKE]
+    wrong = [i for i, label in enumerate(labels_of(session)) if label.events & Flag.MISTAKE]
     assert len(wrong) > 3
     for i in wrong:
         assert session.clicks[i].action == session.clicks[i + 1].action == "select"
@@ -113,7 +84,7 @@ def test_late_noticed_wrong_numbers_are_placed_and_undone(monkeypatch: pytest.Mo
     behaviour = Behaviour(near_miss=0.0, far_miss=0.0, wrong_object=0.2, notice_late=1.0, verify=0)
     session = annotated(4, behaviour)
     actions = [token.action for token in session.clicks]
-    marked = [bool(label.events & Flag.MISTAKE) for label in labels(session)]
+    marked = [bool(label.events & Flag.MISTAKE) for label in labels_of(session)]
     pairs = [i for i in range(len(actions) - 2) if marked[i] and actions[i] == "select"]
     assert pairs
     for i in pairs:
@@ -122,52 +93,11 @@ def test_late_noticed_wrong_numbers_are_placed_and_undone(monkeypatch: pytest.Mo
     assert session.task.score(session.state)["identity_f1"] == 1.0
 
 
-def test_every_click_does_what_the_annotator_means() -> None:
-    for seed in range(8):
-        session = Session(make_task("neuron_tracking", seed))
-        annotator = make_annotator(session, seed)
-        while not session.terminated:
-            outcome = annotator.step()
-            assert outcome.action == annotator.action
-
-
 def test_groups_and_numbers_are_done_in_order() -> None:
     session = annotated(1, "flawless")
-    places = [x.position for x in labels(session) if x.phase is Phase.PLACE]
+    places = [x.position for x in labels_of(session) if x.phase is Phase.PLACE]
     count = session.task.world.neurons  # type: ignore[attr-defined]
     assert places == [i for i in range(4 * count) for _ in range(2)]
-
-
-def test_strategies_differ_in_what_they_look_at() -> None:
-    def looks(strategy: str) -> int:
-        behaviour = replace(NeuronTrackingAnnotator.default_behaviour, strategy=strategy)
-        sessions = [annotated(seed, behaviour) for seed in range(6)]
-        return sum(x.phase is Phase.EXPLORE for session in sessions for x in labels(session))
-
-    assert looks("direct") == 0
-    assert looks("thorough") > looks("efficient")
-
-
-@given(
-    seed=st.integers(0, 20),
-    clicks=st.lists(st.tuples(st.integers(0, 425), st.integers(0, 435)), max_size=40),
-    known=st.integers(0, 60),
-)
-@settings(deadline=None, max_examples=15)
-def test_it_goes_on_from_whatever_others_left(
-    seed: int, clicks: list[tuple[int, int]], known: int
-) -> None:
-    session = Session(make_task("neuron_tracking", seed, groups=3))
-    annotator = make_annotator(session, seed)
-    for _ in range(known):
-        if not session.terminated:
-            annotator.step()
-    done = session.screen.layout.buttons["done"]
-    for xy in clicks:
-        if not done.contains(*xy):
-            session.apply(xy)
-    annotator.run(2000)
-    assert session.task.score(session.state)["identity_f1"] == 1.0
 
 
 def test_a_wrong_place_left_behind_is_placed_anew() -> None:
@@ -183,16 +113,3 @@ def test_a_wrong_place_left_behind_is_placed_anew() -> None:
     assert actions["undo"] == 0
     assert actions["previous_frame"] == 1
     assert task.score(session.state)["identity_f1"] == 1.0
-
-
-def test_it_refuses_other_tasks_and_ended_ones() -> None:
-    session = annotated(0)
-    with pytest.raises(TaskError, match="ended"):
-        make_annotator(session).act()
-    other = Session(make_task("cell_lineage"))
-    with pytest.raises(TaskError, match="cell_lineage"):
-        NeuronTrackingAnnotator(other, np.random.default_rng(0), Behaviour())
-
-
-def test_the_same_seeds_give_the_same_clicks() -> None:
-    assert list(annotated(8).clicks) == list(annotated(8).clicks)

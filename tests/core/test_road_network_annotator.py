@@ -2,19 +2,17 @@
 
 import math
 from collections import Counter
+from functools import partial
 
-import numpy as np
+import annotating
 import pytest
+from annotating import click_at_random, taken_over
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
 from bcannot_core.session import Session
 from bcannot_core.tasks.registry import make_task
 
-
-def annotated(seed: int, behaviour: Behaviour | str = "default", **options: object) -> Session:
-    session = Session(make_task("road_network", seed, **options))
-    make_annotator(session, seed, behaviour).run(1000)
-    return session
+annotated = partial(annotating.annotated, "road_network")
 
 
 @pytest.mark.parametrize("behaviour", [*BEHAVIOURS, Behaviour().with_mistakes(0.3)])
@@ -87,13 +85,8 @@ def test_mistakes_are_wrong_and_all_of_them_are_taken_back() -> None:
 def test_it_takes_over_from_anybody() -> None:
     for seed in range(6):
         session = Session(make_task("road_network", seed))
-        rng = np.random.default_rng(seed)
-        done = session.screen.layout.buttons["done"]
-        for x, y in rng.integers(0, (426, 436), (80, 2)).tolist():
-            if not done.contains(x, y):
-                session.apply((x, y), "person")
-        make_annotator(session, seed).run(1000)
-        assert session.task.score(session.state)["success"]
+        click_at_random(session, seed, 80)
+        assert taken_over(session, seed)
 
 
 def test_strategies_differ_in_how_much_they_check() -> None:
@@ -106,19 +99,3 @@ def test_strategies_differ_in_how_much_they_check() -> None:
         )
 
     assert checks("cautious") > checks("hasty") + 10
-
-
-@pytest.mark.slow
-def test_five_hundred_episodes_succeed_with_mistakes_at_the_usual_rate() -> None:
-    wrong = placed = 0
-    lengths = []
-    for seed in range(500):
-        session = annotated(seed)
-        assert session.task.score(session.state)["success"], seed
-        lengths.append(len(session.clicks))
-        labels = [unpack_flags(click.flags) for click in session.clicks]
-        decided = [label for label in labels if label.phase is Phase.PLACE]
-        placed += len(decided)
-        wrong += sum(bool(label.events & Flag.MISTAKE) for label in decided)
-    assert 0.05 <= wrong / placed <= 0.15
-    assert 40 <= np.mean(lengths) <= 65
