@@ -1,7 +1,9 @@
 """LeRobotDataset v3: what is written is read back by the libraries that its own loader uses."""
 
+import importlib
 import json
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,34 @@ def test_rows_are_the_steps(exact: Path, episodes: list[Episode], tmp_path: Path
     np.testing.assert_array_equal(states[~first], actions[np.flatnonzero(~first) - 1])
     assert (states[first] == (213, 218)).all()
     assert rows["index"][:] == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("images", [True, False], ids=["pictures", "video"])
+def test_lerobots_own_reader_reads_it(
+    episodes: list[Episode], tmp_path: Path, images: bool
+) -> None:
+    pytest.importorskip("lerobot")
+    if not images:
+        pytest.importorskip("torchcodec")  # what its video is read with
+    with warnings.catch_warnings():  # of its own dependencies
+        warnings.simplefilter("ignore")
+        reader = importlib.import_module("lerobot.datasets.lerobot_dataset")
+        folder = export_lerobot(episodes, tmp_path / "d", LeRobotOptions(fps=5, images=images))
+        data = reader.LeRobotDataset("local/bcannot", root=folder)
+        steps = [(e, step) for e, episode in enumerate(episodes) for step in replay(episode)]
+        assert (len(data), data.num_episodes, data.fps) == (len(steps), len(episodes), 5)
+        for i in [*range(0, len(steps), 7), len(steps) - 1]:
+            e, step = steps[i]
+            item = data[i]
+            frame = item[SCREEN].permute(1, 2, 0).numpy() * 255
+            if images:
+                np.testing.assert_array_equal(np.rint(frame).astype(np.uint8), step.frame)
+            else:
+                assert np.abs(frame - step.frame).mean() < 4
+            assert item["action"].tolist() == [step.click.x, step.click.y]
+            assert int(item["episode_index"]) == e
+            assert item["task"] == instruction(episodes[e].task)
+            assert item["click.action"] == step.click.action
 
 
 def test_episodes_say_where_they_are(exact: Path, episodes: list[Episode]) -> None:
