@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clicking import click, follows_the_plain_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +34,6 @@ def behavior_task(seed: int = 0, **options: Any) -> AnimalBehaviorTracking:
 
 def make_session(**options: Any) -> Session:
     return Session(behavior_task(**options))
-
-
-def click(session: Session, *aims: str | tuple[int, int]) -> list[str]:
-    return [session.apply(session.click_for(aim)).action for aim in aims]
 
 
 def solved(task: AnimalBehaviorTracking, order: Any = None, shift: int = 0) -> BehaviorState:
@@ -98,12 +95,6 @@ def test_after_done_nothing_happens() -> None:
     assert click(session, (9, 9), "next_frame", "back", "animal_1", "done") == ["none"] * 5
 
 
-def test_unknown_actions_are_errors() -> None:
-    task = behavior_task()
-    with pytest.raises(TaskError, match="knows no action"):
-        task.apply(task.initial_state(), Action("dance"))
-
-
 STEPS = st.one_of(
     st.sampled_from(
         ["next_frame", "previous_frame", "undo", "front", "back"]
@@ -116,33 +107,18 @@ STEPS = st.one_of(
 @settings(deadline=None, max_examples=30)
 @given(st.lists(STEPS, max_size=40))
 def test_whatever_is_clicked_the_marks_follow_the_obvious_model(steps: list[Any]) -> None:
-    session = make_session()
-    model: dict[tuple[int, int, int], tuple[int, int]] = {}
-    stack = []
-    for step in steps:
-        before = session.state
-        action = click(session, step)[0]
-        state = session.state
-        assert (action == "none") == (state is before)
-        if action == "place":
-            key = (before.frame, before.animal, before.end)
-            stack.append((key, model.get(key)))
-            model[key] = step
-        elif action == "undo":
-            key, old = stack.pop()
-            model.pop(key)
-            if old is not None:
-                model[key] = old
-        placed = {
+    def placed_in(state: BehaviorState) -> Any:
+        return {
             (f, i, e): point
             for f, marks in enumerate(state.marks)
             for i, ends in enumerate(marks)
             for e, point in enumerate(ends)
             if point is not None
         }
-        assert placed == model
-    fresh = Session(session.task).screen.draw(session.task.content(session.state))
-    assert (session.frame() == fresh).all()
+
+    follows_the_plain_model(
+        make_session(), steps, lambda state: (state.frame, state.animal, state.end), placed_in
+    )
 
 
 def test_the_screen_says_what_comes_next() -> None:

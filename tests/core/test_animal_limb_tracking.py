@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clicking import click, follows_the_plain_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +27,6 @@ def limb_task(seed: int = 0, **options: Any) -> AnimalLimbTracking:
 
 def make_session(**options: Any) -> Session:
     return Session(limb_task(**options))
-
-
-def click(session: Session, *aims: str | tuple[int, int]) -> list[str]:
-    return [session.apply(session.click_for(aim)).action for aim in aims]
 
 
 def solved(task: AnimalLimbTracking, shift: tuple[int, int] = (0, 0)) -> LimbState:
@@ -109,12 +106,6 @@ def test_after_done_nothing_happens() -> None:
     assert click(session, (9, 9), "next_frame", "tab_1", "done") == ["none"] * 4
 
 
-def test_unknown_actions_are_errors() -> None:
-    task = limb_task()
-    with pytest.raises(TaskError, match="knows no action"):
-        task.apply(task.initial_state(), Action("dance"))
-
-
 STEPS = st.one_of(
     st.sampled_from(
         ["next_frame", "previous_frame", "undo", *(f"tab_{t}" for t in range(3))]
@@ -127,29 +118,14 @@ STEPS = st.one_of(
 @settings(deadline=None, max_examples=30)
 @given(st.lists(STEPS, max_size=40))
 def test_whatever_is_clicked_the_poses_follow_the_obvious_model(steps: list[Any]) -> None:
-    session = make_session(noise=0.0)
-    model: dict[tuple[int, int], tuple[int, int]] = {}
-    stack = []
-    for step in steps:
-        before = session.state
-        action = click(session, step)[0]
-        state = session.state
-        assert (action == "none") == (state is before)
-        if action == "place":
-            key = (before.frame, before.keypoint)
-            stack.append((key, model.get(key)))
-            model[key] = step
-        elif action == "undo":
-            key, old = stack.pop()
-            model.pop(key)
-            if old is not None:
-                model[key] = old
-        placed = {(f, k): p for f, pose in enumerate(state.poses) for k, p in enumerate(pose) if p}
-        assert placed == model
+    def placed_in(state: LimbState) -> Any:
         if state.keypoint is not None:
             assert BIRD.tab_of[state.keypoint] == state.tab
-    fresh = Session(session.task).screen.draw(session.task.content(session.state))
-    assert (session.frame() == fresh).all()
+        return {(f, k): p for f, pose in enumerate(state.poses) for k, p in enumerate(pose) if p}
+
+    follows_the_plain_model(
+        make_session(noise=0.0), steps, lambda state: (state.frame, state.keypoint), placed_in
+    )
 
 
 def test_the_screen_says_what_comes_next() -> None:
