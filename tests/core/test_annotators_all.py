@@ -9,7 +9,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from annotating import MOST_CLICKS, annotated, click_anywhere, labels_of, wrong_share
+from annotating import (
+    MOST_CLICKS,
+    annotated,
+    click_anywhere,
+    click_at_random,
+    labels_of,
+    taken_over,
+    wrong_share,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +57,7 @@ USUAL_LENGTHS = {
     "spectral_plume": (20, 45),
 }
 WITHOUT_FAULT = {"cell_lineage": "edge_f1", "neuron_tracking": "identity_f1"}
+DRAWN = ("road_network", "spectral_plume")
 ON_VIDEO = ("animal_limb_tracking", "animal_behavior_tracking")
 
 
@@ -136,7 +145,21 @@ def test_one_placement_in_ten_is_a_mistake_that_is_taken_back() -> None:
 @EACH_TASK
 @pytest.mark.parametrize("behaviour", [name for name in BEHAVIOURS if name != "default"])
 def test_every_named_behaviour_succeeds(task_id: str, behaviour: str) -> None:
-    assert tally(task_id, 3, behaviour).failed == ()
+    assert tally(task_id, 6 if task_id in DRAWN else 3, behaviour).failed == ()
+
+
+@pytest.mark.parametrize("task_id", DRAWN)
+def test_many_mistakes_of_the_usual_kinds_are_mended(task_id: str) -> None:
+    assert tally(task_id, 6, "default").failed == ()
+    assert tally(task_id, 6, Behaviour().with_mistakes(0.3)).failed == ()
+
+
+@pytest.mark.parametrize("task_id", DRAWN)
+def test_it_takes_over_from_anybody(task_id: str) -> None:
+    for seed in range(6):
+        session = Session(make_task(task_id, seed))
+        click_at_random(session, seed, 80)
+        assert taken_over(session, seed), seed
 
 
 @EACH_TASK
