@@ -308,6 +308,14 @@ def test_values_are_looked_up_by_path() -> None:
     assert looked_up(found, "a.zero|c") == 0.0 and looked_up(found, "a.b.c") is None
 
 
+def _read_recipe(recipe: dict[str, Any], folder: Path) -> None:
+    from bcannot_core.training.frames.recipe import load_any_recipe
+
+    path = folder / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    load_any_recipe(path)
+
+
 @pytest.mark.parametrize("name", sorted(experiments()))
 def test_every_experiment_has_a_plan_of_commands_that_exist(name: str, tmp_path: Path) -> None:
     import importlib
@@ -320,6 +328,8 @@ def test_every_experiment_has_a_plan_of_commands_that_exist(name: str, tmp_path:
     assert found.name == name and found.about
     known = get_command(app).commands
     for stage in plan(found, Request(tmp_path, sizes=("tiny", "small"))):
+        if stage.recipe is not None:
+            _read_recipe(fitted(stage.recipe, 5.0, 0.5), tmp_path)
         if stage.argv[0] == "python":
             assert callable(importlib.import_module(stage.argv[2]).main)
             continue
