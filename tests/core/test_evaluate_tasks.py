@@ -200,6 +200,39 @@ def test_what_stands_on_a_mistake_is_not_judged() -> None:
     assert seat.mended == 1 and seat.undos == 2
 
 
+def test_marks_of_many_things_are_judged_one_by_one() -> None:
+    seat = JudgedSeat(Session(make_task("animal_limb_tracking", 3)), 100)
+    task: Any = seat.session.task
+    truth = task.points_xy[0]
+    oracle = Oracle(seat.session)
+
+    def place(far: float) -> None:
+        x, y = truth[seat.session.state.keypoint]
+        click = seat.session.click_for((round(float(x) + (far if x < 128 else -far)), round(y)))
+        assert seat.apply(click, own=True).action == "place"
+
+    for far in (0, 60, 0, 60):
+        place(far)
+    assert (seat.judged, seat.mistakes, oracle.faults()) == (4, 2, 2)
+    seat.apply(seat.session.click_for("undo"), own=True)
+    assert seat.mended == 1 and oracle.mends()
+
+
+def test_a_forced_mistake_is_not_mended_by_going_on() -> None:
+    """The next neuron placed right leaves the wrong one as it is."""
+    session = Session(make_task("neuron_tracking", 4))
+    annotator = make_annotator(session, 0, "flawless")
+    oracle = Oracle(session)
+    while annotator.act() and annotator.action != "place":
+        session.apply(annotator.act())
+    wrong = [(5, 5), (250, 250)]
+    names = [session.apply(session.click_for(xy)).action for xy in wrong]
+    assert "place" in names and oracle.mends()
+    other = next(b for b in session.screen.layout.buttons if b.endswith("_3"))
+    session.apply(session.click_for(other))
+    assert oracle.mends()
+
+
 def test_done_does_not_mend_anything() -> None:
     seat = JudgedSeat(Session(make_task("shape_matching", 3)), 100)
     task: Any = seat.session.task

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bcannot_core.evaluation.lockstep import Seat
-from bcannot_core.evaluation.oracle import oracle_of
+from bcannot_core.evaluation.oracle import Oracle, oracle_of
 from bcannot_core.session import Outcome, Session
 
 _UNDO = "undo"
@@ -26,11 +26,11 @@ class EpisodeResult:
     placements : int
         Clicks that placed or chose something (the task's edits), undone ones included.
     judged : int
-        Those made while nothing was wrong, so that they can be told right from wrong.
+        Those that can be told right from wrong.
     mistakes : int
         Judged ones that the flawless annotator would have mended next.
     mended : int
-        How often everything was right again after a mistake.
+        How often something wrong was put right.
     undos : int
         Clicks on Undo that took something back.
     distances : tuple of float
@@ -61,7 +61,8 @@ class JudgedSeat(Seat):
 
     A placement is a mistake where the flawless annotator's next click would mend something, and
     its click before would not have: the same definition for policies and for scripted annotators.
-    What is placed on top of a mistake that stands is not judged.
+    What is placed on top of a mistake that stands is judged only where things are marked one by
+    one (neurons, keypoints, ends of animals): there it is a mistake if the annotator would undo it.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ class JudgedSeat(Seat):
         super().__init__(session, limit, patience)
         self.number, self.seed = number, seed
         self.oracle = oracle_of(session)
-        self.wrong = False
+        self.faults = 0
         self.placements = self.judged = self.mistakes = self.mended = self.undos = 0
         self._distances: list[float] = []
 
@@ -90,22 +91,29 @@ class JudgedSeat(Seat):
         placed = outcome.action in self.session.task.edit_actions
         self.undos += outcome.action == _UNDO
         self.placements += placed
-        if self.session.terminated or not (placed or self.wrong):
+        if self.oracle is None or self.session.terminated or not (placed or self.faults):
             return
-        was_wrong, self.wrong = self.wrong, self.oracle is not None and self.oracle.mends()
-        if placed and not was_wrong:
-            self.judged += 1
-            self.mistakes += self.wrong
-            self._measure(outcome)
-        self.mended += was_wrong and not self.wrong
+        before, self.faults = self.faults, self.oracle.faults()
+        self.mended += max(0, before - self.faults)
+        if not placed or (before and not self.oracle.itemwise):
+            return
+        self.judged += 1
+        self.mistakes += self._is_mistake()
+        self._measure(outcome, self.oracle)
 
-    def _measure(self, outcome: Outcome) -> None:
+    def _is_mistake(self) -> bool:
+        """Whether what was placed last is wrong."""
+        if not self.faults or self.oracle is None:
+            return False
+        return not self.oracle.itemwise or self.oracle.wanted().action == _UNDO
+
+    def _measure(self, outcome: Outcome, oracle: Oracle) -> None:
         """Note how far a placement is from where it is wanted, if a place is wanted."""
         click = self.session.clicks[-1]
         at = self.session.screen.hit(click.x, click.y).canvas_xy
-        if at is None or self.oracle is None:
+        if at is None:
             return
-        wanted = self.oracle.wanted(outcome.state_before)
+        wanted = oracle.wanted(outcome.state_before)
         if wanted.action == outcome.action and isinstance(wanted.target, tuple):
             x, y = wanted.target
             self._distances.append(((at[0] - x) ** 2 + (at[1] - y) ** 2) ** 0.5)

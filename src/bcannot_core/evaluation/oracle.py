@@ -49,6 +49,9 @@ class Oracle:
         if not hasattr(self.annotator, "plan"):
             raise TaskError(f"the annotator of {session.task.id!r} does not plan from states")
         self.session = session
+        # of tasks with a mark for each of many things: the annotator's list of the wrong ones
+        items: Any = getattr(self.annotator, "_faults", None)
+        self._items = items if hasattr(items, "wrong") else None
 
     def wanted(self, state: Any = None) -> Wanted:
         """Return what is right next in a state that has not ended; by default the present one."""
@@ -58,10 +61,24 @@ class Oracle:
             return Wanted(intent.action, None, bool(flags & Flag.CORRECTION), False)
         return Wanted(intent.action, intent.target, intent.phase is Phase.CORRECT, intent.fallible)
 
-    def mends(self, state: Any = None) -> bool:
-        """Whether something is wrong in a state, so that the next click would mend it."""
+    @property
+    def itemwise(self) -> bool:
+        """Whether every placement can be judged apart from the others that stand."""
+        return self._items is not None
+
+    def faults(self, state: Any = None) -> int:
+        """Return how many things are wrong in a state; 1 for any where they cannot be counted."""
         shown = self.session.state if state is None else state
-        return not self.session.task.terminated(shown) and self.wanted(shown).mends
+        if self.session.task.terminated(shown):
+            return 0
+        wanted = self.wanted(shown)
+        if self._items is None:
+            return int(wanted.mends)
+        return sum(len(items) for items in self._items.wrong.values())
+
+    def mends(self, state: Any = None) -> bool:
+        """Whether something is wrong in a state, so that it has to be mended."""
+        return self.faults(state) > 0
 
 
 def oracle_of(session: Session) -> Oracle | None:

@@ -26,11 +26,12 @@ class PlumeOracle(Oracle):
         self._plumes = task.world.plumes
         self._outlines = [np.asarray(plume.outline_xy, np.float64) for plume in self._plumes]
 
-    def mends(self, state: PlumeState | None = None) -> bool:
-        """Whether a polygon covers no plume of its own, or the open one leaves every outline."""
+    def faults(self, state: PlumeState | None = None) -> int:
+        """Return 1 where a polygon covers no plume of its own, or the open one leaves them all."""
         shown: PlumeState = self.session.state if state is None else state
-        if shown.terminated:
-            return False
+        return int(not shown.terminated and self._is_wrong(shown))
+
+    def _is_wrong(self, shown: PlumeState) -> bool:
         left = list(range(len(self._plumes)))
         for polygon in shown.polygons:
             covered = next((p for p in left if self._covers(polygon, p)), None)
