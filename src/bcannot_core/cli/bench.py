@@ -34,7 +34,7 @@ def command(
         list[str] | None, typer.Option(help="Tasks for render and generate; all by default.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time for each task, render.")] = 3.0,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a run, generate.")] = 1024,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a run, generate.")] = 4096,
     workers: WorkersOption = CORES,
     policy: Annotated[str, typer.Option(help="Policy name or folder, latency.")] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, latency.")] = "cpu",
