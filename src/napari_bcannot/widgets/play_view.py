@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -93,7 +93,7 @@ class PlayView(QWidget):
         self.caption = text()
         self.caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         # two lines always, so that the screen stays where it is while it plays
-        self.caption.setMinimumHeight(2 * self.caption.fontMetrics().lineSpacing() + 4)
+        self.caption.setFixedHeight(2 * self.caption.fontMetrics().lineSpacing() + 4)
         self.caption.setToolTip("The click that comes next, marked by the cross")
 
     def _make_rest(self) -> None:
@@ -125,6 +125,15 @@ class PlayView(QWidget):
         form.addRow("Screen", self.variant)
         form.addRow("Seed", row(self.seed, self.again, self.new))
         return box
+
+    def event(self, event: QEvent | None) -> bool:
+        """Ask for the height that the texts need at this width, so that nothing overlaps."""
+        done = bool(super().event(event))
+        layout = self.layout()
+        changes = (QEvent.Type.LayoutRequest, QEvent.Type.Resize)
+        if event is not None and event.type() in changes and layout is not None:
+            self.setMinimumHeight(layout.minimumHeightForWidth(self.width()))
+        return done
 
     # -------------------------------------------------------------------------- contents
     def show_snapshot(self, snapshot: "PlaySnapshot") -> None:
