@@ -4,17 +4,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
 import typer
 
 from bcannot_core.cli.common import figure, progress
+from bcannot_core.closing import Closing
 
 LINE_EVERY_S = 30.0
 
 
-class LossLine:
+class LossLine(Closing):
     """Shows the losses of updates as they come.
 
     Parameters
@@ -32,12 +32,8 @@ class LossLine:
         self._advance = self._stack.enter_context(progress("training", self._updates))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the bar."""
         self._stack.close()
 
     def __call__(self, entry: Mapping[str, Any]) -> None:

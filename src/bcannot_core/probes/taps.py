@@ -1,13 +1,13 @@
 """A tap on the stream of a policy's [cls] token while the policy looks at frames."""
 
 import threading
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bcannot_core.closing import Closing
 from bcannot_core.errors import UsageError
 from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.network import PolicyNet
@@ -22,7 +22,7 @@ class _Heard(threading.local):
         self.tensors: list[Tensor] = []
 
 
-class ClsTap:
+class ClsTap(Closing):
     """Listens to the residual stream at the [cls] token; what the policy does is unchanged.
 
     It hears what the network does in the thread that asks: another policy with the same network
@@ -86,17 +86,6 @@ class ClsTap:
         """Stop listening."""
         for hook in self._hooks:
             hook.remove()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _begin(self, _block: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._here.tensors = [inputs[0][:, self._place]]
