@@ -26,10 +26,11 @@ from bcannot_core.training.frames.distributed import World
 from bcannot_core.training.frames.figure import curves, draw_losses
 from bcannot_core.training.frames.opened import ORACLE
 from bcannot_core.training.frames.optim import FramesOptimizer
-from bcannot_core.training.frames.recipe import FramesRecipe, OptimRecipe
+from bcannot_core.training.frames.recipe import FramesRecipe, OptimRecipe, load_any_recipe
 from bcannot_core.training.frames.run import train_frames
 from bcannot_core.training.frames.sources import LiveEpisodes
 from bcannot_core.training.frames.trainer import Trainer
+from bcannot_core.training.recipe import TrainRecipe, presets
 from bcannot_core.training.run import RunOptions
 from bcannot_core.training.store import load_state
 
@@ -168,6 +169,7 @@ import json, sys, torch
 from pathlib import Path
 from bcannot_core.training.frames.recipe import FramesRecipe
 from bcannot_core.training.frames.run import train_frames
+from bcannot_core.training.recipe import TrainRecipe, presets
 from bcannot_core.training.run import RunOptions
 torch.set_num_threads(1)
 recipe, out, workers, resume = json.loads(sys.argv[1])
@@ -426,3 +428,66 @@ def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
 def test_the_annotator_helps_less_from_round_to_round():
     dagger = replace(make_recipe().dagger, beta=0.5)
     assert [PlayOptions.of_round(dagger, i).beta for i in range(3)] == [0.5, 0.25, 0.125]
+
+
+# -- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(make_recipe(updates=2).to_json()))
+    return path
+
+
+@pytest.mark.slow
+def test_train_and_finetune_take_frames_recipes(cli, tmp_path, recipe_file):
+    run, tuned = tmp_path / "run", tmp_path / "tuned"
+    common = ("--workers", 0, "--device", "cpu")
+    code, out, err = cli("train", recipe_file, "--out", run, *common, "--budget", 0)
+    assert (code, "--resume" in out) == (0, True), err
+    code, out, err = cli("train", recipe_file, "--out", run, *common, "--resume")
+    assert code == 0 and f"policy  {run / 'policy'}" in out, err
+    assert len(losses(run)) == 2
+    arguments = ("--out", tuned, "--task", "shape_matching", "--updates", 1, "--rate", 0.01)
+    code, _, err = cli("finetune", run / "policy", *arguments, *common)
+    assert code == 0, err
+    assert set(losses(tuned)[0]["by_task"]) == {"shape_matching"}
+    kept = FramesRecipe.from_json(json.loads((tuned / "recipe.json").read_text()))
+    assert (kept.updates, kept.optimizer.rate) == (1, 0.01)
+    assert kept.config == make_recipe().config
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--set", "optimizer.name=sgd"), "muon"),
+        (("--set", "nonsense"), "NAME=VALUE"),
+        (("--set", "seed.x=1"), "seed"),
+        (("--set", "data.tasks={}"), "datasets"),
+        (("--set", "data.tasks.no_such=1"), "no_such"),
+    ],
+)
+def test_wrong_values_are_2_and_no_run_is_begun(cli, tmp_path, recipe_file, words, told):
+    code, _, err = cli("train", recipe_file, "--out", tmp_path / "run", *words)
+    assert (code, err.count("\n"), told in err) == (2, 1, True), err
+    assert not (tmp_path / "run").exists()
+
+
+def test_values_are_set_by_their_paths(recipe_file):
+    changed = load_any_recipe(recipe_file, {"optimizer.rate": 0.5, "policy.layers": 2})
+    assert (changed.optimizer.rate, changed.config.layers) == (0.5, 2)
+    assert changed.optimizer.name == make_recipe().optimizer.name
+
+
+def test_presets_are_recipes_of_either_family():
+    families = {name: type(load_any_recipe(name)) for name in presets()}
+    assert families["tracing"] is TrainRecipe
+    assert {"dots", "tasks", "base"} <= {n for n, kind in families.items() if kind is FramesRecipe}
+    nine = load_any_recipe("tasks").data.tasks
+    assert len(nine) == 9 and not {"shape_matching", "neuron_tracing"} & set(nine)
+
+
+def test_a_tracing_recipe_needs_data(cli, tmp_path):
+    code, _, err = cli("train", "tracing", "--out", tmp_path / "run")
+    assert code == 2 and "--data" in err

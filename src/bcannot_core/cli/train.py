@@ -1,8 +1,9 @@
 """``bcannot train``: train a policy on sessions."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +40,10 @@ def command(
         float | None,
         typer.Option("--budget", "--minutes", help="Stop after so many minutes; can be resumed."),
     ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value for the recipe: optimizer.rate=0.001"),
+    ] = None,
     parallel: Annotated[
         str, typer.Option(help="Under torchrun: ddp, or fsdp for networks that are too large.")
     ] = "ddp",
@@ -51,10 +56,30 @@ def command(
     from bcannot_core.training.frames.recipe import load_any_recipe
     from bcannot_core.training.run import RunOptions
 
-    chosen = load_any_recipe(recipe)
+    chosen = load_any_recipe(recipe, changes_of(change or []))
     options = RunOptions(out, resume, device, workers, budget, parallel)
     first = None if start_from is None else resolve_policy(start_from)
     say(outcome(carry_out(chosen, data or [], options, first), out))
+
+
+def changes_of(words: Sequence[str]) -> dict[str, Any]:
+    """Return values by their paths from ``path.to.name=value``; what is no JSON is a text.
+
+    Raises
+    ------
+    UsageError
+        A word has another form.
+    """
+    changes: dict[str, Any] = {}
+    for word in words:
+        path, given, text = word.partition("=")
+        if not (given and all(path.split("."))):
+            raise UsageError(f"--set {word!r}: give NAME=VALUE, for example optimizer.rate=0.001")
+        try:
+            changes[path] = json.loads(text)
+        except ValueError:
+            changes[path] = text
+    return changes
 
 
 def carry_out(

@@ -165,7 +165,17 @@ def whole(tensor: Tensor) -> Tensor:
 
 def _is_inner(name: str, parameter: Tensor) -> bool:
     """Whether a parameter maps features to features: no bias, embedding, or layer at an end."""
-    ends = ("stem", "head.x.", "head.y.", "head.place.", "click.", "places", "fine.out", "patch")
+    ends = (
+        "stem",
+        "patch",
+        "places",
+        "registers",
+        "click.",
+        "head.x.",
+        "head.y.",
+        "place.",
+        "fine.out.",
+    )
     return parameter.ndim in (2, 4) and not any(end in name for end in ends)
 
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from bcannot_core.policy.frames.net import FramesNet
-from bcannot_core.training.frames.recipe import FramesRecipe
+from bcannot_core.policy.frames.vit_weights import learning_groups
+from bcannot_core.training.frames.recipe import FramesRecipe, OptimRecipe
 
 
 def prepare(net: FramesNet, recipe: FramesRecipe, device: torch.device) -> None:
@@ -21,16 +22,7 @@ def prepare(net: FramesNet, recipe: FramesRecipe, device: torch.device) -> None:
         encoder.compile()
 
 
-def rate_scales(net: FramesNet, recipe: FramesRecipe) -> dict[str, float]:
-    """Return factors on the learning rate by parameter name.
-
-    A pretrained encoder learns at the recipe's ``backbone`` rate, its first layers more slowly
-    where it says so itself (``rate_scales``).
-    """
-    encoder: nn.Module = net.encoder
-    own = getattr(encoder, "rate_scales", None)
-    scales: dict[str, float] = {} if own is None else own()
-    return {
-        f"encoder.{name}": recipe.optimizer.backbone * scales.get(name, 1.0)
-        for name, _ in encoder.named_parameters()
-    }
+def rate_scales(net: FramesNet, recipe: OptimRecipe) -> dict[str, float]:
+    """Return factors on the learning rate by parameter name: those of a vision transformer."""
+    groups = learning_groups(net, 1.0, recipe.backbone, recipe.layer_decay)
+    return {name: float(group["lr"]) for group in groups for name, _ in group["params"]}

@@ -68,7 +68,9 @@ class OptimRecipe:
     rate : float
         Learning rate at its highest.
     backbone : float
-        Factor on the rate of a pretrained encoder.
+        Factor on the rate of a vision transformer's last layer; for a pretrained one.
+    layer_decay : float
+        Each of its layers learns so many times as fast as the one after it.
     decay : float
         Weight decay of matrices and kernels.
     beta1, beta2 : float
@@ -91,6 +93,7 @@ class OptimRecipe:
     name: str = "adamw"
     rate: float = 6e-4
     backbone: float = 1.0
+    layer_decay: float = 1.0
     decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.98
@@ -144,6 +147,9 @@ class FramesRecipe:
         Seed of everything drawn.
     policy : mapping
         ``size``, and values of :class:`FramesConfig` that differ from that size.
+    pretrained : str
+        Weights that a vision transformer begins with: ``"none"``, ``"timm"`` for DINOv2, or a
+        safetensors file.
     data, optimizer, dagger : recipe
         The parts.
     updates : int
@@ -164,6 +170,7 @@ class FramesRecipe:
 
     seed: int = 0
     policy: Mapping[str, Any] = field(default_factory=lambda: {"size": "tiny"})
+    pretrained: str = "none"
     data: DataRecipe = field(default_factory=DataRecipe)
     optimizer: OptimRecipe = field(default_factory=OptimRecipe)
     dagger: DaggerRecipe = field(default_factory=DaggerRecipe)
@@ -231,6 +238,7 @@ def _check(recipe: FramesRecipe) -> None:
         "optimizer.warm_up": optimizer.warm_up,
         "optimizer.cool_down": optimizer.cool_down,
         "optimizer.lowest": optimizer.lowest,
+        "optimizer.layer_decay": optimizer.layer_decay,
         "optimizer.average": optimizer.average,
         "dagger.beta": recipe.dagger.beta,
         "dagger.share": recipe.dagger.share,
@@ -268,18 +276,41 @@ def _choose(name: str, value: str, known: Sequence[str]) -> str:
     return f"recipe.{name} is {value!r}: choose from {', '.join(known)}"
 
 
-def load_any_recipe(name: str | Path) -> TrainRecipe | FramesRecipe:
+def load_any_recipe(
+    name: str | Path, changes: Mapping[str, Any] | None = None
+) -> TrainRecipe | FramesRecipe:
     """Read a recipe of either family, by preset name or from a JSON file.
+
+    Parameters
+    ----------
+    name : str or Path
+        Of the preset or the file.
+    changes : mapping, optional
+        Other values by their paths, e.g. ``{"optimizer.rate": 1e-3}``.
 
     Raises
     ------
     UsageError
-        There is no such recipe, it is not readable, or its family is unknown.
+        There is no such recipe, it is not readable, its family is unknown, or a change does not
+        fit it.
     """
-    values = read_recipe(name)
+    values = dict(read_recipe(name))
+    for path, value in (changes or {}).items():
+        _put(values, path, value)
     family = values.get("family", "glance")
     if family == FAMILY:
         return FramesRecipe.from_json(values)
     if family != "glance":
         raise UsageError(_choose("family", family, ("glance", FAMILY)))
     return TrainRecipe.from_json({key: v for key, v in values.items() if key != "family"})
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *groups, last = path.split(".")
+    for group in groups:
+        inner = values.get(group, {})
+        if not isinstance(inner, Mapping):
+            raise UsageError(f"recipe.{path} cannot be set: {group} is {inner!r}")
+        values[group] = dict(inner)
+        values = values[group]
+    values[last] = value

@@ -12,6 +12,7 @@ import torch
 from bcannot_core.errors import CheckpointError
 from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
 from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.policy.frames.vit_weights import load_weights
 from bcannot_core.training.frames.board import Board
 from bcannot_core.training.frames.card import frames_card
 from bcannot_core.training.frames.cutting import Cutter, action_weights
@@ -212,18 +213,20 @@ class FramesRun:
 
     def _network(self) -> FramesNet:
         if self.start_from is None:
-            return FramesNet(self.recipe.config)
-        net = load_checkpoint(self.start_from)
-        if not isinstance(net, FramesNet):
+            net = FramesNet(self.recipe.config)
+            load_weights(net, self.recipe.pretrained)
+            return net
+        found = load_checkpoint(self.start_from)
+        if not isinstance(found, FramesNet):
             raise CheckpointError(
                 f"{self.start_from} holds no frames policy: begin with one, or without any"
             )
-        if net.config != self.recipe.config:
+        if found.config != self.recipe.config:
             raise CheckpointError(
                 f"{self.start_from} has another size than the recipe's policy: give the recipe "
                 "that size"
             )
-        return net
+        return found
 
     def _weights(self) -> dict[tuple[str, str], float]:
         """Return the weights by task and action, counted once for all processes."""

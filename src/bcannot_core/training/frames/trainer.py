@@ -75,7 +75,7 @@ class Trainer:
         self.update = 0
         prepare(net, recipe, world.device)
         self._model = spread(net, world, parallel)
-        scales = rate_scales(net, recipe)
+        scales = rate_scales(net, recipe.optimizer)
         self.optimizer = FramesOptimizer(net, recipe.optimizer, recipe.updates, scales)
         self.source = WindowSource(cutter, recipe.windows // self.parts, workers)
         self._batches: Iterator[DeviceBatch] | None = None
