@@ -237,6 +237,12 @@ def test_eval_of_a_task_refuses(cli: Any, argv: tuple[str, ...], code: int, name
     assert named in err
 
 
+@pytest.mark.parametrize("option", [("--record", "r"), ("--limit", "9"), ("--variant", "retro")])
+def test_tracing_refuses_options_of_other_tasks(cli: Any, option: tuple[str, str]) -> None:
+    code, _, err = cli("eval", "default", *option)
+    assert code == 2 and option[0] in err
+
+
 def test_eval_of_an_unknown_baseline_names_those_there_are(cli: Any) -> None:
     code, _, err = cli("eval", "baseline:best", "--task", "shape_matching")
     assert code == 2 and "baseline:random" in err

@@ -1,6 +1,6 @@
 """``bcannot eval``: score a policy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -131,10 +131,7 @@ def command(
         raise UsageError("--data goes with --mode teacher-forced: closed loop makes its own")
     about: dict[str, Any] = {"policy": policy, "task": task, "mode": mode.value, "seed": seed}
     if chosen != "neuron_tracing":
-        given = {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm}
-        wrong = [name for name, value in given.items() if value is not None]
-        if wrong:
-            raise UsageError(f"{wrong[0]} goes with neuron_tracing: {chosen} makes its own worlds")
+        _refuse(chosen, {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm})
         words = Asked(policy, lockstep, device, temperature, record)
         evaluation = TaskEvaluation(chosen, episodes, seed, variant, {}, limit, forced=forced)
         if mode is Mode.CLOSED_LOOP:
@@ -143,6 +140,8 @@ def command(
             report = teacher_forced(words, evaluation, data)
         write_json(json_file, {**report, **about, "variant": variant})
         return
+    other = None if variant == "original" else variant
+    _refuse(chosen, {"--record": record, "--limit": limit, "--variant": other})
     asked = _Asked(episodes, seed, sections, nm_per_px, forced)
     pair = None
     if not data:
@@ -157,6 +156,13 @@ def command(
         about |= {"volume": pair[0].address, "labels": pair[1].address}
         about |= {"voxel_nm": pair[0].voxel_nm, "sections": sections}
     write_json(json_file, {**report, **about})
+
+
+def _refuse(task: str, given: Mapping[str, object]) -> None:
+    """See that no option is given that a task does not have."""
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} does not go with {task}: leave it out")
 
 
 def _acting(name: str, device: str, temperature: float) -> Any:
