@@ -231,8 +231,15 @@ def test_a_run_begins_with_a_policy(whole, tmp_path):
 def test_recorded_sessions_can_be_learnt_from(tmp_path):
     data = tmp_path / "data"
     generate_episodes(GenerateSpec("exploration_3d"), 3, 1, data)
-    recipe = make_recipe(updates=1, data={"sample": 2, "augment": 1.0})
+    recipe = make_recipe(
+        updates=1,
+        data={"sample": 2, "augment": 1.0},
+        dagger={"rounds": 1, "episodes": 1, "updates": 1, "limit": 2},
+    )
+    recipe = replace(recipe, data=replace(recipe.data, tasks={}))
     assert train_frames(recipe, [data], options(tmp_path / "run")) is not None
+    [played] = open_dataset(tmp_path / "run" / "round-1" / "played")
+    assert played.task == "exploration_3d"
 
 
 # -- updates -------------------------------------------------------------------------------------

@@ -15,11 +15,9 @@ from bcannot_core.annotators import make_annotator
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.worlds import episode_of
 from bcannot_core.policy.frames.policy import BatchPolicy
-from bcannot_core.session.session import Session
-from bcannot_core.tasks.registry import make_task
 from bcannot_core.training.frames.opened import ORACLE
 from bcannot_core.training.frames.recipe import DaggerRecipe
-from bcannot_core.training.frames.sources import LiveEpisodes
+from bcannot_core.training.frames.sources import LiveEpisodes, Pick
 
 _STREAM = 17  # this stream of randomness
 _PATIENCE = 12
@@ -49,10 +47,10 @@ class PlayOptions:
 class _Seat:
     """A session on its way in one row of the policy."""
 
-    def __init__(self, task_id: str, seed: int, options: PlayOptions) -> None:
-        self.seed, self._options = seed, options
-        self.session = Session(make_task(task_id, seed))
-        self._rng = np.random.default_rng((seed, _STREAM))
+    def __init__(self, tasks: LiveEpisodes, pick: Pick, options: PlayOptions) -> None:
+        self.seed, self._options = pick.number, options
+        self._rng = np.random.default_rng((pick.number, _STREAM))
+        self.session = tasks.begin(pick, self._rng)
         self._oracle = make_annotator(self.session, self._rng, "flawless")
         self._idle = 0
 
@@ -109,7 +107,7 @@ def play(
     while True:
         for row, seat in enumerate(rows):
             if seat is None and (pick := next(coming, None)) is not None:
-                rows[row] = _Seat(pick.task, pick.number, options)
+                rows[row] = _Seat(tasks, pick, options)
                 policy.reset(row)
         playing = [seat for seat in rows if seat is not None]
         if not playing:

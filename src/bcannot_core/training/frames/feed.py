@@ -25,6 +25,8 @@ class DeviceBatch(NamedTuple):
     weights : float32 (n, t)
     noise : float32 (n, t, 2)
         Uniform numbers in 0…1, which follow from the windows' numbers.
+    weight : float
+        Sum of the weights.
     rows : tuple of Row
         Task and actions of each window.
     """
@@ -34,6 +36,7 @@ class DeviceBatch(NamedTuple):
     rects: Tensor
     weights: Tensor
     noise: Tensor
+    weight: float
     rows: tuple[Row, ...]
 
 
@@ -67,8 +70,9 @@ def feed(
         copied.synchronize()  # what it was copied from may be drawn on again
         following = _copied(next(batches, None), device, seed, copying)
         computing.wait_event(copied)
-        for value in present[:-1]:
-            value.record_stream(computing)
+        for value in present:
+            if isinstance(value, Tensor):
+                value.record_stream(computing)
         yield present
 
 
@@ -91,6 +95,7 @@ def _on(device: torch.device, batch: Batch, seed: int) -> DeviceBatch:
         move(arrays.rects).long(),
         move(arrays.weights),
         move(noise),
+        float(arrays.weights.sum()),
         batch.rows,
     )
 

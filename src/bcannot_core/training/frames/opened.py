@@ -122,14 +122,21 @@ def open_live(
         Names to draw from; the variant ``"random"`` has all of its axes drawn.
     """
     rng = np.random.default_rng((seed, _HABITS))
-    variant = str(rng.choice(variants))
+    session = live_session(task_id, seed, variants, rng)
     behaviour = str(rng.choice(behaviours))
-    if variant == RANDOM_VARIANT:
-        variant = random_variant(rng).name
-    session = Session(make_task(task_id, seed, variant=variant))
     states = kept_states(session)
     make_annotator(session, rng, behaviour).run()
     return OpenEpisode(session, states, session.clicks)
+
+
+def live_session(
+    task_id: str, seed: int, variants: Sequence[str], rng: np.random.Generator
+) -> Session:
+    """Begin a session in the world of a seed, on an interface drawn from some."""
+    variant = str(rng.choice(variants))
+    if variant == RANDOM_VARIANT:
+        variant = random_variant(rng).name
+    return Session(make_task(task_id, seed, variant=variant))
 
 
 def kept_states(session: Session) -> list[Any]:

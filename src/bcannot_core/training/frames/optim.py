@@ -73,13 +73,13 @@ class FramesOptimizer:
         fall = 0.5 * (1 + math.cos(math.pi * along))
         return recipe.rate * warm * (recipe.lowest + (1 - recipe.lowest) * fall)
 
-    def step(self, update: int, scale: Tensor | float = 1.0) -> float:
+    def step(self, update: int, scale: float = 1.0) -> Tensor:
         """Update weights and average from the gradients, which are multiplied by ``scale`` first.
 
         Returns
         -------
-        float
-            The norm of the gradient.
+        Tensor
+            The norm of the gradient, before it was clipped.
         """
         gradients = [p.grad for p in self._named.values() if p.grad is not None]
         if gradients:
@@ -94,7 +94,7 @@ class FramesOptimizer:
             optimizer.step()
         self._take_average(update)
         self.clear()
-        return float(whole(norm))
+        return whole(norm)
 
     def clear(self) -> None:
         """Forget the gradients."""

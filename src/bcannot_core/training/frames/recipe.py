@@ -54,7 +54,7 @@ class DataRecipe:
     blind: int = 2
     rarest: float = 8.0
     weights: Mapping[str, float] = field(default_factory=dict)
-    sample: int = 24
+    sample: int = 12
 
 
 @dataclass(frozen=True)

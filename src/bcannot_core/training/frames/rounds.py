@@ -36,6 +36,14 @@ def round_recipe(recipe: FramesRecipe, number: int) -> FramesRecipe:
     return replace(recipe, seed=seed, updates=recipe.dagger.updates)
 
 
+def playable(recipe: FramesRecipe, source: EpisodeSource) -> FramesRecipe:
+    """Return a recipe that says what to play: the tasks of the demonstrations if it names none."""
+    if recipe.data.tasks:
+        return recipe
+    tasks = dict.fromkeys(source.tasks, 1.0)
+    return replace(recipe, data=replace(recipe.data, tasks=tasks))
+
+
 def played_episodes(
     recipe: FramesRecipe, out: Path, number: int, policy: Path, world: World
 ) -> Path:

@@ -26,6 +26,7 @@ from bcannot_core.training.frames.figure import draw_losses
 from bcannot_core.training.frames.recipe import FramesRecipe
 from bcannot_core.training.frames.rounds import (
     mixed_with,
+    playable,
     played_episodes,
     put_in_place,
     round_folder,
@@ -86,6 +87,7 @@ def _play_rounds(
 ) -> Path | None:
     """Carry out the rounds of play and training; the last one's policy becomes the run's."""
     out, world, latest, played = place.options.out, place.world, policy, list[Path]()
+    recipe = playable(recipe, source)
     for number in range(recipe.dagger.rounds):
         if place.late():
             return None

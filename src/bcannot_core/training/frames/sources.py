@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
 from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.screen import random_variant
+from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import task_class
-from bcannot_core.training.frames.opened import OpenEpisode, open_live, open_recorded
+from bcannot_core.training.frames.opened import (
+    OpenEpisode,
+    live_session,
+    open_live,
+    open_recorded,
+)
 from bcannot_core.training.frames.recipe import DataRecipe
 
 
@@ -87,8 +93,14 @@ class LiveEpisodes:
 
     def open(self, pick: Pick) -> OpenEpisode:
         """Do the episode."""
-        variants = self._recipe.variants if pick.variant is None else (pick.variant,)
-        return open_live(pick.task, pick.number, variants, self._recipe.behaviours)
+        return open_live(pick.task, pick.number, self._variants(pick), self._recipe.behaviours)
+
+    def begin(self, pick: Pick, rng: np.random.Generator) -> Session:
+        """Begin a session of the episode for somebody else to do."""
+        return live_session(pick.task, pick.number, self._variants(pick), rng)
+
+    def _variants(self, pick: Pick) -> tuple[str, ...]:
+        return self._recipe.variants if pick.variant is None else (pick.variant,)
 
 
 class RecordedEpisodes:

@@ -23,6 +23,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 STAGE = "frames"
 
+_Part = tuple[Tensor, Tensor, tuple[Row, ...]]
+
 
 class Trainer:
     """A network, its optimizer and the windows it learns from.
@@ -108,27 +110,30 @@ class Trainer:
     def _one_update(self, until: float | None) -> tuple[dict[str, Any], bool]:
         if self._batches is None:
             self._batches = feed(self.source, self._numbers(), self.world.device)
-        tally = Tally()
-        own = self._own_parts()
+        own, parts, weight = self._own_parts(), list[_Part](), 0.0
         for part in own:
             torch.manual_seed(hash((self.recipe.seed, self.update, part)) & 0x7FFF_FFFF)
+            batch = next(self._batches)
+            weight += batch.weight
             with syncing(self._model, wanted=part == own[-1]):
-                tally.add(*self._backward(next(self._batches)))
+                parts.append(self._backward(batch))
+        # gradients are means over the processes of sums over windows
+        total = max(sum(self.world.gather(weight)), 1e-6)
+        norm = self.optimizer.step(self.update, self.world.size * self._unit / total)
+        tally = Tally()
+        for losses, weights, rows in parts:  # waits for the device, which has its work until now
+            tally.add(losses, weights, rows)
         late = until is not None and time.monotonic() >= until
         told = self.world.gather((tally.plain(), late))
-        whole_tally = Tally.of(plain for plain, _ in told)
-        # gradients are means over the processes of sums over windows
-        scale = self.world.size * self._unit / max(whole_tally.weight, 1e-6)
-        norm = self.optimizer.step(self.update, scale)
-        entry = {**whole_tally.entry(), "gradient": round(norm, 4)}
-        return entry, any(is_late for _, is_late in told)
+        entry = Tally.of(plain for plain, _ in told).entry()
+        return {**entry, "gradient": round(float(norm), 4)}, any(is_late for _, is_late in told)
 
     @property
     def _unit(self) -> float:
         """What sums of losses are divided by to be numbers of a usual size."""
         return float(self.recipe.windows * self.net.config.context)
 
-    def _backward(self, batch: DeviceBatch) -> tuple[Tensor, Tensor, tuple[Row, ...]]:
+    def _backward(self, batch: DeviceBatch) -> _Part:
         """Add a batch's gradients; return its losses and weights (windows, steps)."""
         low = self.recipe.precision == "bf16"
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=low):
