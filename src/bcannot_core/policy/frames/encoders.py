@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from bcannot_core.policy.frames.config import CELL, FramesConfig
 from bcannot_core.policy.frames.tiles import PATCH, Tiled, changed, cut, sources, tiled
 
+_AT_ONCE = 1024
+"""Tiles that a processor looks at together: more would neither fit a cache nor be faster."""
+
 
 class Encoded(NamedTuple):
     """Frames as features.
@@ -201,7 +204,10 @@ class ConvEncoder(nn.Module):
         if pixels.shape[1] > 1:
             fresh[:, 1:] = changed(pixels[:, 1:], pixels[:, :-1], tiles)
         rows = sources(fresh.flatten(2)).flatten()
-        return Features(*(part.index_select(0, rows) for part in self.look(cut(tiles, fresh))))
+        looked = [self.look(some) for some in torch.split(cut(tiles, fresh), _AT_ONCE)]
+        return Features(
+            *(torch.cat(parts).index_select(0, rows) for parts in zip(*looked, strict=True))
+        )
 
     def _remembering(self, tiles: Tiled, memory: Memory) -> Features:
         """Return the features of all tiles of single frames, kept from step to step."""
