@@ -124,5 +124,5 @@ def _faults(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_yticks(places, names)
     axes.set_xlabel("%")
     axes.set_title("Mistakes and corrections")
-    axes.legend(loc="best", fontsize="small")
+    figure.legend(loc="outside lower center", ncols=len(_FAULTS), fontsize="small")
     return figure
