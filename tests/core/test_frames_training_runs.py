@@ -172,9 +172,9 @@ from bcannot_core.training.frames.run import train_frames
 from bcannot_core.training.recipe import TrainRecipe, presets
 from bcannot_core.training.run import RunOptions
 torch.set_num_threads(1)
-recipe, out, workers, resume = json.loads(sys.argv[1])
+recipe, out, workers = json.loads(sys.argv[1])
 train_frames(
-    FramesRecipe.from_json(recipe), [], RunOptions(Path(out), resume, "cpu", workers),
+    FramesRecipe.from_json(recipe), [], RunOptions(Path(out), False, "cpu", workers),
     progress=lambda entry: print(entry["update"], flush=True),
 )
 """
@@ -183,29 +183,21 @@ train_frames(
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(tmp_path, workers):
-    recipe = make_recipe(updates=10, save_every=0.0).to_json()
+    recipe = make_recipe(updates=6)
     plain, killed = tmp_path / "plain", tmp_path / "killed"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-    def start(out, resume):
-        arguments = json.dumps([recipe, str(out), workers, resume])
-        return subprocess.Popen(
-            [sys.executable, "-c", _RUN, arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    with start(plain, False) as process:
-        process.communicate(timeout=200)
-    for resume, wait in ((False, 3), (True, 2)):
-        with start(killed, resume) as process:
-            for _ in range(wait):
-                assert process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
-    assert 3 <= len(losses(killed)) < 10
-    with start(killed, True) as process:
-        process.communicate(timeout=200)
+    train_frames(recipe, [], options(plain))
+    arguments = [replace(recipe, save_every=0.0).to_json(), str(killed), workers]
+    with subprocess.Popen(
+        [sys.executable, "-c", _RUN, json.dumps(arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        for _ in range(3):
+            assert process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert 3 <= len(losses(killed)) < 6
+    train_frames(recipe, [], options(killed, resume=True))
     assert losses(killed) == losses(plain)
     assert weights_of(killed / "policy") == weights_of(plain / "policy")
 

@@ -60,6 +60,11 @@ class BehaviorAnnotator(VideoAnnotator[AnimalBehaviorTracking, _Mark]):
             self._owners = found
             self._faults.forget()
 
+    def count_wrong(self, state: BehaviorState) -> int:
+        """Return how many marks are wrong in a state."""
+        self._pair(state)
+        return super().count_wrong(state)
+
     def _is_right(self, frame: int, mark: _Mark, point: Point) -> bool:
         x, y = self._truth[frame][self._owners[mark[0]]][mark[1]]
         return bool((point[0] - x) ** 2 + (point[1] - y) ** 2 <= _NEAR_PX * _NEAR_PX)

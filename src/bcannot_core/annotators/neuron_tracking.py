@@ -75,6 +75,10 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
         group = min(faults.missing)
         return self._placement(group, faults.missing[group][0], state, Phase.NAVIGATE)
 
+    def count_wrong(self, state: TrackingState) -> int:
+        """Return how many marks are wrong in a state."""
+        return self._faults.count(state.placed)
+
     def _placement(self, group: int, neuron: int, state: TrackingState, phase: Phase) -> Intent:
         position = (group - 1) * self._count + neuron
         if state.group != group:

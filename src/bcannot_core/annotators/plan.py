@@ -122,6 +122,10 @@ class PlanAnnotator(Annotator, Generic[TaskT]):
         (``PLACE``, fallible), then comes Done (``FINISH``).
         """
 
+    def count_wrong(self, state: Any) -> int | None:
+        """Return how many marks are wrong in a state; None where they are not judged one by one."""
+        return None
+
     def wrong(self, intent: Intent, state: Any, kind: Mistake) -> Iterable[Intent]:
         """Return what goes wrong in place of a fallible intent; nothing where it cannot."""
         return ()

@@ -120,6 +120,11 @@ class Faults(Generic[Item]):
                 _put(self.wrong, frame, wrong)
                 _put(self.missing, frame, missing)
 
+    def count(self, marks: Sequence[Any]) -> int:
+        """Return how many things are wrong in all frames."""
+        self.update(marks)
+        return sum(len(items) for items in self.wrong.values())
+
     def forget(self) -> None:
         """Assess all frames anew next time: what is right has changed."""
         self._seen = [None] * len(self._seen)

@@ -71,6 +71,10 @@ class VideoAnnotator(PlanAnnotator[TaskT], Generic[TaskT, Item]):
             return towards(state.frame, open_, Phase.NAVIGATE, open_)
         return Intent("done", phase=Phase.FINISH)
 
+    def count_wrong(self, state: Any) -> int:
+        """Return how many marks are wrong in a state."""
+        return self._faults.count(self._marks(state))
+
     def _mend(self, state: Any, frame: int, wrong: Sequence[Item]) -> Intent:
         if state.before is not None and state.before.frame == frame:
             last = self._last(state.before)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from bcannot_core.annotators import BEHAVIOURS, Flag, Phase, make_annotator
+from bcannot_core.annotators import BEHAVIOURS, Flag, Phase, PlanAnnotator, make_annotator
 from bcannot_core.errors import TaskError
 from bcannot_core.session import Session
 
@@ -49,9 +49,6 @@ class Oracle:
         if not hasattr(self.annotator, "plan"):
             raise TaskError(f"the annotator of {session.task.id!r} does not plan from states")
         self.session = session
-        # of tasks with a mark for each of many things: the annotator's list of the wrong ones
-        items: Any = getattr(self.annotator, "_faults", None)
-        self._items = items if hasattr(items, "wrong") else None
 
     def wanted(self, state: Any = None) -> Wanted:
         """Return what is right next in a state that has not ended; by default the present one."""
@@ -64,17 +61,20 @@ class Oracle:
     @property
     def itemwise(self) -> bool:
         """Whether every placement can be judged apart from the others that stand."""
-        return self._items is not None
+        return self._count(self.session.state) is not None
 
     def faults(self, state: Any = None) -> int:
         """Return how many things are wrong in a state; 1 for any where they cannot be counted."""
         shown = self.session.state if state is None else state
         if self.session.task.terminated(shown):
             return 0
-        wanted = self.wanted(shown)
-        if self._items is None:
-            return int(wanted.mends)
-        return sum(len(items) for items in self._items.wrong.values())
+        mends = self.wanted(shown).mends
+        count = self._count(shown)
+        return int(mends) if count is None else count
+
+    def _count(self, state: Any) -> int | None:
+        plans = isinstance(self.annotator, PlanAnnotator)
+        return self.annotator.count_wrong(state) if plans else None
 
     def mends(self, state: Any = None) -> bool:
         """Whether something is wrong in a state, so that it has to be mended."""

@@ -43,7 +43,7 @@ class DeviceBatch(NamedTuple):
 def feed(
     source: WindowSource, numbers: Iterable[Sequence[int]], device: torch.device
 ) -> Iterator[DeviceBatch]:
-    """Yield batches on a device; each is valid until the next one is asked for.
+    """Yield batches on a device; their frames are valid until the next one is asked for.
 
     On CUDA the next batch is copied while the present one is computed with.
 
@@ -93,7 +93,7 @@ def _on(device: torch.device, batch: Batch, seed: int) -> DeviceBatch:
         move(arrays.frames),
         move(arrays.clicks).long(),
         move(arrays.rects).long(),
-        move(arrays.weights),
+        move(arrays.weights.copy()),
         move(noise),
         float(arrays.weights.sum()),
         batch.rows,
