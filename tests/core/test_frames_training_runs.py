@@ -271,7 +271,7 @@ def test_the_gradient_is_that_of_the_weighted_mean():
     batch = next(iter_batches(trainer))
     click = trainer.net(batch.frames, batch.clicks, batch.rects, batch.noise)
     lost = -(click.target_log_prob(batch.rects) * batch.weights).sum() / batch.weights.sum()
-    assert logged[0]["total"] == pytest.approx(float(lost), abs=1e-4)
+    assert logged[0]["total"] == pytest.approx(lost.item(), abs=1e-4)
     lost.backward()
     for name, parameter in trainer.net.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, atol=1e-5, rtol=1e-3)
@@ -407,7 +407,7 @@ def test_a_policy_plays_and_the_annotator_helps():
 
 
 def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
-    dagger = {"rounds": 2, "episodes": 2, "updates": 2, "limit": 4, "share": 0.5}
+    dagger = {"rounds": 2, "episodes": 2, "updates": 2, "limit": 3, "share": 0.5}
     recipe = make_recipe(updates=1, dagger=dagger)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert train_frames(recipe, [], options(whole)) == whole / "policy"
@@ -415,12 +415,11 @@ def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
     assert weights_of(whole / "policy") != weights_of(whole / "round-1" / "policy")
     assert len(open_dataset(whole / "round-1" / "played")) == 2
     assert [e["update"] for e in losses(whole / "round-2")] == [0, 1]
-    resume = False
-    while train_frames(recipe, [], options(stopped, budget=0.0, resume=resume)) is None:
-        resume = True
-        if (stopped / "round-1" / "state-frames").exists():
-            break
-    assert train_frames(recipe, [], options(stopped, resume=True)) == stopped / "policy"
+    calls = 0
+    while train_frames(recipe, [], options(stopped, budget=0.0, resume=calls > 0)) is None:
+        calls += 1
+        assert calls < 9
+    assert calls == 4
     assert weights_of(stopped / "policy") == weights_of(whole / "policy")
 
 

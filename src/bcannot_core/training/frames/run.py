@@ -76,20 +76,24 @@ def train_frames(
         source = make_source(datasets, recipe.data)
         recipe = _claimed(recipe, options, world)
         place = Place(options, world, until, progress)
-        policy = FramesRun(recipe, source, place, options.out, start_from=start_from).carry_out()
+        run = FramesRun(recipe, source, place, options.out, start_from=start_from)
+        policy = run.carry_out()
         if policy is not None and recipe.dagger.rounds:
-            policy = _play_rounds(recipe, source, place, policy)
+            policy = _play_rounds(recipe, source, place, policy, worked=run.worked)
         return policy
 
 
 def _play_rounds(
-    recipe: FramesRecipe, source: EpisodeSource, place: "Place", policy: Path
+    recipe: FramesRecipe, source: EpisodeSource, place: "Place", policy: Path, *, worked: bool
 ) -> Path | None:
-    """Carry out the rounds of play and training; the last one's policy becomes the run's."""
+    """Carry out the rounds of play and training; the last one's policy becomes the run's.
+
+    Where nothing was done yet (``worked``), something is, however late it is.
+    """
     out, world, latest, played = place.options.out, place.world, policy, list[Path]()
     recipe = playable(recipe, source)
     for number in range(recipe.dagger.rounds):
-        if place.late():
+        if worked and place.late():
             return None
         played.append(played_episodes(recipe, out, number, latest, world))
         mixed = mixed_with(source, played, recipe)
@@ -98,7 +102,7 @@ def _play_rounds(
         trained = run.carry_out()
         if trained is None:
             return None
-        latest = trained
+        latest, worked = trained, worked or run.worked
     if world.main:
         put_in_place(latest, policy)
     return policy
@@ -170,6 +174,7 @@ class FramesRun:
         self.start_from = start_from
         self._log: RunLog | None = None
         self._board: Board | None = None
+        self.worked = False  # whether there was anything left to do
 
     def carry_out(self) -> Path | None:
         """Train from where the run was left; None where the time ran out."""
@@ -187,6 +192,7 @@ class FramesRun:
 
     def _train(self, trainer: Trainer) -> Path | None:
         complete = trainer.update >= self.recipe.updates
+        self.worked = not complete
         while not complete:
             pause = time.monotonic() + self.recipe.save_every * 60
             complete = trainer.run(self._record, min(pause, self.place.until or pause))
