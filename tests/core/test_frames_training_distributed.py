@@ -42,10 +42,9 @@ from bcannot_core.training.frames.recipe import FramesRecipe
 from bcannot_core.training.frames.run import train_frames
 from bcannot_core.training.run import RunOptions
 torch.set_num_threads(1)
-recipe, out, parallel, budgets = json.loads(sys.argv[1])
-for i, budget in enumerate(budgets):
-    options = RunOptions(Path(out), i > 0, "cpu", 0, budget, parallel)
-    train_frames(FramesRecipe.from_json(recipe), [], options)
+recipe, out, parallel, budget, resume = json.loads(sys.argv[1])
+options = RunOptions(Path(out), resume, "cpu", 0, budget, parallel)
+train_frames(FramesRecipe.from_json(recipe), [], options)
 """
 
 
@@ -55,8 +54,8 @@ def free_port():
         return free.getsockname()[1]
 
 
-def run(out, size, parallel="ddp", budgets=(None,), **values):
-    arguments = json.dumps([{**RECIPE, **values}, str(out), parallel, budgets])
+def run(out, size, parallel="ddp", *, budget=None, resume=False, **values):
+    arguments = json.dumps([{**RECIPE, **values}, str(out), parallel, budget, resume])
     shared = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
@@ -106,7 +105,9 @@ def test_two_processes_with_shared_parameters_equal_one(alone, tmp_path):
 
 
 def test_a_run_in_shards_goes_on_where_it_was(alone, tmp_path):
-    same(run(tmp_path / "run", 2, "fsdp", (0.0, 0.0, None)), alone)
+    out = tmp_path / "run"
+    assert len(run(out, 2, "fsdp", budget=0.0)) == 1
+    same(run(out, 2, "fsdp", resume=True), alone)
 
 
 def test_a_world_of_one_needs_no_process_group(monkeypatch):
