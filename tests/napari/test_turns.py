@@ -149,11 +149,23 @@ def test_the_worker_waits_for_the_acknowledgement_and_ends_when_it_is_unwanted()
 
 
 @pytest.mark.parametrize(
-    "error", [VolumeUnreachableError("no\n answer"), RuntimeError("out of memory"), OSError("disk")]
+    ("error", "message"),
+    [
+        (VolumeUnreachableError("no\n answer"), "no answer"),
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+        (OSError("disk"), "OSError: disk"),
+    ],
 )
-def test_errors_become_a_failure_of_that_generation(error):
+def test_errors_become_a_failure_of_that_generation(error, message):
     (turn,) = take_turns(Desk(error), lambda: Seat(Recorder()), 1)
-    assert turn.result == Failure(1, one_line(error))
+    assert turn.result == Failure(1, message)
+
+
+def test_errors_that_nobody_raised_on_purpose_are_logged(caplog):
+    list(take_turns(Desk(VolumeUnreachableError("no answer")), lambda: Seat(Recorder()), 1))
+    assert not caplog.records
+    list(take_turns(Desk(OSError("disk")), lambda: Seat(Recorder()), 1))
+    assert caplog.records[0].exc_info[0] is OSError
 
 
 def test_a_policy_that_cannot_be_loaded_is_a_failure():
@@ -161,7 +173,7 @@ def test_a_policy_that_cannot_be_loaded_is_a_failure():
         raise RuntimeError("no such device")
 
     (turn,) = take_turns(Desk(), sit_down, 1)
-    assert turn.result == Failure(1, "no such device")
+    assert turn.result == Failure(1, "RuntimeError: no such device")
 
 
 def test_messages_fit_on_one_line():
