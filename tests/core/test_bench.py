@@ -70,10 +70,11 @@ class ShortSession:
         self.clock.now += 0.001
         return np.zeros((4, 4, 3), np.uint8)
 
-    def apply(self, click_xy: tuple[int, int], actor: str = "person") -> None:
+    def apply(self, click_xy: tuple[int, int], actor: str = "person") -> SimpleNamespace:
         assert not self.terminated and actor == "policy"
         self.clock.now += 0.001
         self.clicks += 1
+        return SimpleNamespace(action="place")
 
 
 def test_a_constant_policy_has_a_flat_latency(clock: Clock) -> None:
@@ -101,13 +102,29 @@ def test_a_machine_that_slows_down_is_not_the_policys_fault(clock: Clock) -> Non
     assert figures["ratio_step500_step10"] < 1.0
 
 
+def test_actions_are_compared_with_their_like(clock: Clock) -> None:
+    class Moody(ShortSession):
+        """A click that places takes 20 ms more; there are more of them late than early."""
+
+        def apply(self, click_xy: tuple[int, int], actor: str = "person") -> SimpleNamespace:
+            super().apply(click_xy, actor)
+            step = click_xy[0]
+            places = step % 2 == 0 if step < 100 else step % 4 > 0
+            self.clock.now += 0.020 * places
+            return SimpleNamespace(action="place" if places else "next_section")
+
+    figures = measure_latency(SlowingPolicy(clock), lambda: Moody(clock), repeats=1)
+    assert figures["ratio_step500_step10"] == pytest.approx(1.0)
+    assert figures["step10_ms"] == pytest.approx(22.0)
+
+
 def test_the_history_goes_on_over_sessions(clock: Clock) -> None:
     policy = SlowingPolicy(clock)
     ShortSession.made = 0
     advanced: list[int] = []
-    times = action_times(policy, lambda: ShortSession(clock), 20, advanced.append)
+    run = action_times(policy, lambda: ShortSession(clock), 20, advanced.append)
     assert (policy.resets, policy.steps, ShortSession.made) == (1, 20, 3)
-    assert len(times) == len(advanced) == 20
+    assert len(run.seconds) == len(run.actions) == len(advanced) == 20
 
 
 class TimedEnv:
