@@ -1,10 +1,11 @@
 """What a policy is built from: one frozen dataclass a part, saved with the checkpoint."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bcannot_core.errors import CheckpointError
+from bcannot_core.policy.plain import checked_values
 
 LARGEST_LAG = 8
 """How many views back a glance may look."""
@@ -84,13 +85,11 @@ class PolicyConfig:
         CheckpointError
             A value is missing, unknown, of the wrong type, or fits no network.
         """
-        try:
-            glance = _checked(GlanceConfig, values["glance"])
-            config: PolicyConfig = _checked(
-                cls, {**values, "glance": GlanceConfig(**glance)}, build=True
-            )
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"the policy configuration is not readable: {error}") from error
+        if not isinstance(values.get("glance"), Mapping):
+            raise CheckpointError("the policy configuration has no readable glance")
+        glance = GlanceConfig(**checked_values(GlanceConfig, values["glance"], open_="lags"))
+        others = {name: value for name, value in values.items() if name != "glance"}
+        config = cls(**checked_values(cls, others, apart=("glance",)), glance=glance)
         config.check()
         return config
 
@@ -123,33 +122,3 @@ class PolicyConfig:
             raise CheckpointError(
                 f"no network can be built from the policy configuration: {', '.join(wrong)}"
             )
-
-
-def _checked(kind: type, values: Mapping[str, Any], *, build: bool = False) -> Any:
-    names = {f.name for f in fields(kind)}
-    if set(values) != names:
-        odd = sorted(set(values) ^ names)
-        raise CheckpointError(f"the policy configuration lacks or does not know {', '.join(odd)}")
-    plain: dict[str, Any] = {}
-    default = kind()
-    for name, value in values.items():
-        if isinstance(value, list):
-            value = tuple(value)
-        wanted = getattr(default, name)
-        if name == "lags" and isinstance(value, tuple):
-            wanted = wanted[:1] * len(value)
-        if not isinstance(value, GlanceConfig) and not _like(value, wanted):
-            raise CheckpointError(f"the policy configuration has {name} = {value!r}"[:200])
-        plain[name] = value
-    return kind(**plain) if build else plain
-
-
-def _like(value: Any, default: Any) -> bool:
-    """Whether a value is a whole number, or as many of them as there are by default."""
-    if isinstance(default, tuple):
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(default)
-            and all(_like(v, d) for v, d in zip(value, default, strict=True))
-        )
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_536

@@ -1,10 +1,11 @@
 """What a frames policy is built from, and the sizes that have a name."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from bcannot_core.errors import CheckpointError
+from bcannot_core.policy.plain import checked_values
 
 CELL = 8
 """Side in pixels of the cells that the pointer chooses among."""
@@ -109,8 +110,9 @@ class FramesConfig:
         """
         if not isinstance(values.get("encoder"), Mapping):
             raise CheckpointError("the policy configuration has no readable encoder")
-        encoder = EncoderConfig(**_checked(EncoderConfig, values["encoder"]))
-        plain = _checked(cls, {k: v for k, v in values.items() if k != "encoder"}, "encoder")
+        encoder = EncoderConfig(**checked_values(EncoderConfig, values["encoder"]))
+        others = {k: v for k, v in values.items() if k != "encoder"}
+        plain = checked_values(cls, others, apart=("encoder",))
         config = cls(**plain, encoder=encoder)
         config.check()
         return config
@@ -138,35 +140,6 @@ class FramesConfig:
             raise CheckpointError(
                 f"no network can be built from the policy configuration: {', '.join(wrong)}"
             )
-
-
-def _checked(kind: type, values: Mapping[str, Any], *apart: str) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)} - set(apart)
-    if set(values) != names:
-        odd = sorted(set(values) ^ names)
-        raise CheckpointError(f"the policy configuration lacks or does not know {', '.join(odd)}")
-    default = kind()
-    plain: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, list):
-            value = tuple(value)
-        if not _like(value, getattr(default, name)):
-            raise CheckpointError(f"the policy configuration has {name} = {value!r}"[:200])
-        plain[name] = value
-    return plain
-
-
-def _like(value: Any, default: Any) -> bool:
-    """Whether a value is a word or a whole number, or as many of them as there are by default."""
-    if isinstance(default, tuple):
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(default)
-            and all(_like(v, d) for v, d in zip(value, default, strict=True))
-        )
-    if isinstance(default, str):
-        return isinstance(value, str)
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_536
 
 
 def _vit(width: int, layers: int, heads: int) -> EncoderConfig:
