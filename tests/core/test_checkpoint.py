@@ -208,7 +208,7 @@ def test_a_malformed_configuration_is_refused(folder, text):
 
 def test_bytes_that_are_no_text_are_refused(folder):
     (folder / "config.json").write_bytes(b"\xff\xfe\x00{")
-    refuse(folder, "not a readable policy configuration")
+    refuse(folder, "not readable as a policy")
 
 
 def test_a_huge_configuration_is_not_even_read(folder):
@@ -218,7 +218,7 @@ def test_a_huge_configuration_is_not_even_read(folder):
 
 def test_a_missing_configuration_is_refused(folder):
     (folder / "config.json").unlink()
-    refuse(folder, "not a readable policy configuration")
+    refuse(folder, "not readable as a policy")
 
 
 @pytest.mark.parametrize(

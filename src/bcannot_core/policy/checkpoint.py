@@ -19,6 +19,7 @@ from bcannot_core.policy.config import PolicyConfig
 from bcannot_core.policy.frames.config import FramesConfig
 from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.network import PolicyNet
+from bcannot_core.policy.plain import read_description
 
 Net = PolicyNet | FramesNet
 """The network of a policy, of whichever family."""
@@ -26,7 +27,6 @@ Net = PolicyNet | FramesNet
 FORMAT = "bcannot-policy"
 VERSION = 2
 SHARD_BYTES = 16 * 1024 * 1024 - 65_536
-_CONFIG_BYTES = 1_000_000
 _SHARDS = 256
 CARD = "README.md"
 
@@ -200,19 +200,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         It is missing, unreadable or of another version.
     """
     path = folder / "config.json"
-    try:
-        if path.stat().st_size > _CONFIG_BYTES:
-            raise CheckpointError(f"{path} is larger than {_CONFIG_BYTES} bytes: not a policy")
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a readable policy configuration: {error}") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise CheckpointError(f"{path} does not describe a policy: its format is not {FORMAT!r}")
-    if config.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} has version {config.get('version')!r}, this release reads version {VERSION}: "
-            "update bcannot or train the policy anew"
-        )
+    config = read_description(path, "a policy", FORMAT, VERSION, "train the policy anew")
     if not isinstance(config.get("policy"), dict):
         raise CheckpointError(f"{path} lacks the policy's configuration")
     return config

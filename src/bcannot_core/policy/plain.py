@@ -1,12 +1,52 @@
-"""Configurations of policies from plain values, which may come from anywhere."""
+"""What is read of a policy that is plain values, and may come from anywhere."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from bcannot_core.errors import CheckpointError
 
 _LARGEST = 65_536
+_MOST_BYTES = 1_000_000
+
+
+def read_description(path: Path, what: str, form: str, version: int, remedy: str) -> dict[str, Any]:
+    """Return the contents of a JSON file that says what it is, and in which version.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it should describe.
+    form : str
+        Its ``"format"``.
+    version : int
+        Its ``"version"``.
+    remedy : str
+        What to do about another version.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, unreadable, too large, or describes something else.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise CheckpointError(f"{path} is larger than {_MOST_BYTES} bytes: not {what}")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not readable as {what}: {error}") from error
+    if not isinstance(found, dict) or found.get("format") != form:
+        raise CheckpointError(f"{path} does not describe {what}: its format is not {form!r}")
+    if found.get("version") != version:
+        raise CheckpointError(
+            f"{path} has version {found.get('version')!r}, this release reads version {version}: "
+            f"update bcannot or {remedy}"
+        )
+    return found
 
 
 def checked_values(

@@ -19,13 +19,13 @@ from safetensors.numpy import load_file, save_file
 
 from bcannot_core.errors import CheckpointError, UsageError
 from bcannot_core.policy.checkpoint import resolve_policy
+from bcannot_core.policy.plain import read_description
 from bcannot_core.probes.asked import Finding
 from bcannot_core.probes.linear import Direction
 
 FORMAT, VERSION = "bcannot-probes", 1
 FOLDER = "probes"
 _ABOUT, _WEIGHTS = "probes.json", "directions.safetensors"
-_MOST_BYTES = 1_000_000
 
 
 def fingerprint(folder: Path) -> str:
@@ -124,24 +124,11 @@ def load_findings(policy: Path, *, folder: Path | None = None) -> tuple[dict[str
 
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / _ABOUT
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise CheckpointError(f"{path} is larger than {_MOST_BYTES} bytes: no probes")
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CheckpointError(
             f"there are no probes in {folder}: make them with bcannot probe … --save"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not readable: {error}; probe the policy anew") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise CheckpointError(f"{path} does not describe probes: its format is not {FORMAT!r}")
-    if about.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} has version {about.get('version')!r}, this release reads version {VERSION}: "
-            "update bcannot or probe the policy anew"
         )
-    return about
+    return read_description(path, "probes", FORMAT, VERSION, "probe the policy anew")
 
 
 def _finding(weight: NDArray[Any], values: Mapping[str, Any], layers: int, width: int) -> Finding:
