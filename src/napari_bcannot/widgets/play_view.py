@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -92,8 +93,6 @@ class PlayView(QWidget):
         self.speed.setCurrentIndex(_USUAL_SPEED)
         self.caption = text()
         self.caption.setAlignment(Qt.AlignmentFlag.AlignTop)
-        # two lines always, so that the screen stays where it is while it plays
-        self.caption.setFixedHeight(2 * self.caption.fontMetrics().lineSpacing() + 4)
         self.caption.setToolTip("The click that comes next, marked by the cross")
 
     def _make_rest(self) -> None:
@@ -125,6 +124,14 @@ class PlayView(QWidget):
         form.addRow("Screen", self.variant)
         form.addRow("Seed", row(self.seed, self.again, self.new))
         return box
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Give the caption two lines always, so that the screen stays where it is while it plays.
+
+        The font is the viewer's only now.
+        """
+        super().showEvent(event)
+        self.caption.setFixedHeight(2 * self.caption.fontMetrics().lineSpacing() + 4)
 
     def event(self, event: QEvent | None) -> bool:
         """Ask for the height that the texts need at this width, so that nothing overlaps."""
