@@ -87,7 +87,7 @@ def bench_training(
     recipe = replace(recipe, updates=updates + 3)
     cutter = _cutter(recipe, datasets)
     rates = [_rate(recipe, cutter, world, workers, cached) for cached in (False, True)]
-    steps = recipe.windows * recipe.config.context
+    steps = recipe.windows * recipe.steps
     return {
         "updates_per_s": rates[0],
         "updates_per_s_cached": rates[1],
@@ -130,4 +130,4 @@ def _cutter(recipe: FramesRecipe, datasets: Sequence[Path]) -> Cutter:
     config, data = recipe.config, recipe.data
     lanes = recipe.windows * max(1, round(data.lanes / recipe.windows))
     source = make_source(datasets, data)
-    return Cutter(source, data, config.context, config.frame_wh, recipe.seed, lanes, {})
+    return Cutter(source, data, recipe.steps, config.frame_wh, recipe.seed, lanes, {})

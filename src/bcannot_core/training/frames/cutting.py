@@ -14,6 +14,7 @@ from bcannot_core.training.frames.schedule import Cut, Schedule
 from bcannot_core.training.frames.sources import EpisodeSource
 
 _COUNTING = 11  # this stream of randomness
+_ENDING = "done"
 
 
 class Row(NamedTuple):
@@ -63,8 +64,8 @@ class Cutter:
         What episodes are drawn from.
     recipe : DataRecipe
         How windows are cut and weighed.
-    context : int
-        Steps of a window.
+    steps : int
+        Of a window.
     frame_wh : tuple of int
         Size of the frames.
     seed : int
@@ -77,7 +78,7 @@ class Cutter:
 
     source: EpisodeSource
     recipe: DataRecipe
-    context: int
+    steps: int
     frame_wh: tuple[int, int]
     seed: int
     lanes: int
@@ -85,12 +86,12 @@ class Cutter:
 
     def schedule(self) -> Schedule:
         """Return a schedule that finds windows by their numbers."""
-        return Schedule(self.source, self.recipe, self.context, self.seed, self.lanes)
+        return Schedule(self.source, self.recipe, self.steps, self.seed, self.lanes)
 
     def shapes(self, n: int) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         """Return shape and type of the arrays of a batch, by name."""
         width, height = self.frame_wh
-        steps = (n, self.context)
+        steps = (n, self.steps)
         return {
             "frames": ((*steps, height, width, 3), np.uint8),
             "clicks": ((*steps, 2), np.int32),
@@ -148,7 +149,8 @@ def action_weights(
     """Return weights by task and action: the rarer an action is in its task, the more it counts.
 
     They grow with the square root of how much rarer an action is than the task's most frequent
-    one, up to the recipe's ``rarest``. Actions are counted in a few episodes of each task.
+    one, up to the recipe's ``rarest``; only Done weighs 1 however rare it is. Actions are counted
+    in a few episodes of each task.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def action_weights(
             counts.update(action for action, is_so in wanted if is_so)
         most = max(counts.values(), default=0)
         for action, count in sorted(counts.items()):
-            rare = min(recipe.rarest, (most / count) ** 0.5)
+            rare = 1.0 if action == _ENDING else min(recipe.rarest, (most / count) ** 0.5)
             found[task, action] = float(recipe.weights.get(action, rare))
     if not found:
         raise DatasetError("the sessions hold no clicks to be imitated")

@@ -34,10 +34,14 @@ class DataRecipe:
         Whether windows of an episode may overlap; else they tile it from a random place.
     lanes : int
         Episodes that are open at the same time, so that windows of one are far apart.
+    contexts : int
+        Length of a window in contexts of the policy. With more than one, most steps look back on a
+        whole context whose steps did so, too: as in a session that goes on and on.
     blind : int
         First steps of a window that are not learnt, as what came before is not seen.
     rarest : float
-        Largest weight of an action that is rare in its task; 1 to weigh all actions alike.
+        Largest weight of an action that is rare in its task; 1 to weigh all actions alike. Done
+        weighs as much as the most frequent one: pressed too early, it costs all that was left.
     weights : mapping of str to float
         Weights by action, in place of those that follow from how rare it is.
     sample : int
@@ -51,6 +55,7 @@ class DataRecipe:
     per_episode: int = 8
     overlap: bool = False
     lanes: int = 64
+    contexts: int = 2
     blind: int = 2
     rarest: float = 8.0
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -200,6 +205,11 @@ class FramesRecipe:
         except CheckpointError as error:
             raise UsageError(f"recipe.policy: {error}") from error
 
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return self.data.contexts * self.config.context
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, to be read by :meth:`from_json`."""
         return {"family": FAMILY, **asdict(self)}
@@ -227,6 +237,7 @@ def _check(recipe: FramesRecipe) -> None:
         "accumulate": recipe.accumulate,
         "data.per_episode": data.per_episode,
         "data.lanes": data.lanes,
+        "data.contexts": data.contexts,
         "data.rarest": data.rarest,
         "data.sample": data.sample,
     }

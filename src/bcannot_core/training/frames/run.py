@@ -250,7 +250,7 @@ class FramesRun:
         return Cutter(
             self.source,
             data,
-            net.config.context,
+            self.recipe.steps,
             net.config.frame_wh,
             self.recipe.seed,
             windows * max(1, round(data.lanes / windows)),

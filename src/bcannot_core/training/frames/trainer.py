@@ -131,7 +131,7 @@ class Trainer:
     @property
     def _unit(self) -> float:
         """What sums of losses are divided by to be numbers of a usual size."""
-        return float(self.recipe.windows * self.net.config.context)
+        return float(self.recipe.windows * self.recipe.steps)
 
     def _backward(self, batch: DeviceBatch) -> _Part:
         """Add a batch's gradients; return its losses and weights (windows, steps)."""
