@@ -1,13 +1,13 @@
 """The plugin's keys. None of them is taken by napari's viewer, image, points or vectors layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A key, as napari spells it, and the command of the trace widget that it calls."""
+    """A key, as napari spells it, and the method of a widget that it calls."""
 
     command: str
     key: str
@@ -15,17 +15,27 @@ class Shortcut:
     """The key as people read it."""
     does: str
     """What it does, in a word or two."""
+    tells: str = ""
+    """What it does, in a sentence."""
 
 
 SHORTCUTS = (
-    Shortcut("next_section", ".", ".", "+z"),
-    Shortcut("previous_section", ",", ",", "−z"),
-    Shortcut("done", "Shift-D", "Shift+D", "Done"),
-    Shortcut("toggle", "K", "K", "Start / Pause"),
-    Shortcut("step", "J", "J", "Step"),
-    Shortcut("undo", "Control-Z", "Ctrl+Z", "Undo"),
-    Shortcut("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo"),
+    Shortcut("next_section", ".", ".", "+z", "Go to the next section"),
+    Shortcut("previous_section", ",", ",", "−z", "Go to the previous section"),
+    Shortcut("done", "Shift-D", "Shift+D", "Done", "Say that the trace is complete"),
+    Shortcut("toggle", "K", "K", "Start / Pause", "Let the policy trace, or hold it"),
+    Shortcut("step", "J", "J", "Step", "Let the policy make one click"),
+    Shortcut("undo", "Control-Z", "Ctrl+Z", "Undo", "Take back the last edit, whoever made it"),
+    Shortcut("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Make it again"),
 )
+"""Of the trace widget, in any layer."""
+
+MOUSE = (
+    ("Click", "Place the section's node, or move it"),
+    ("Drag", "Move a node (select mode of the points layer)"),
+    ("Delete", "Remove the selected node"),
+)
+"""What the mouse and napari's own keys do to a trace."""
 
 LABELS = {shortcut.command: shortcut.label for shortcut in SHORTCUTS}
 
@@ -36,8 +46,25 @@ HELP = (
 )
 
 
-def bind_keys(viewer: Any, commands: object) -> list[str]:
-    """Bind the keys to the methods of ``commands`` that they are named after.
+def all_shortcuts() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return every key and what it does, in named groups: what people are shown."""
+    trace = [(shortcut.label, shortcut.tells or shortcut.does) for shortcut in SHORTCUTS]
+    return [("Tracing", trace), ("Nodes", list(MOUSE))]
+
+
+def shortcuts_table() -> str:
+    """Return the shortcuts as Markdown tables, for the documentation."""
+    parts = []
+    for group, rows in all_shortcuts():
+        lines = [f"## {group}", "", "| key | does |", "|---|---|"]
+        parts.append("\n".join([*lines, *(f"| `{key}` | {does} |" for key, does in rows)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def bind_keys(
+    viewer: Any, commands: object, shortcuts: Iterable[Shortcut] = SHORTCUTS
+) -> list[str]:
+    """Bind keys to the methods of ``commands`` that they are named after.
 
     Returns
     -------
@@ -45,7 +72,7 @@ def bind_keys(viewer: Any, commands: object) -> list[str]:
         The keys that were free and are now bound.
     """
     bound = []
-    for shortcut in SHORTCUTS:
+    for shortcut in shortcuts:
         try:
             viewer.bind_key(shortcut.key, _calls(getattr(commands, shortcut.command)))
         except ValueError:  # somebody else has bound it in this viewer: leave it theirs
