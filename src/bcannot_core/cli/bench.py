@@ -23,12 +23,15 @@ class What(StrEnum):
     RENDER = "render"
     GENERATE = "generate"
     LATENCY = "latency"
+    TRAINING = "training"
 
 
 def command(
     what: Annotated[
         What | None,
-        typer.Argument(help="render, generate or latency; render and latency where left out."),
+        typer.Argument(
+            help="render, generate, latency or training; render and latency by default."
+        ),
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(help="Tasks for render and generate; all by default.")
@@ -36,6 +39,10 @@ def command(
     seconds: Annotated[float, typer.Option(min=0.1, help="Time for each task, render.")] = 3.0,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of a run, generate.")] = 4096,
     workers: WorkersOption = CORES,
+    recipe: Annotated[str, typer.Option(help="Preset or file of a frames policy, training.")] = (
+        "dots"
+    ),
+    updates: Annotated[int, typer.Option(min=1, help="Updates of a run, training.")] = 20,
     policy: Annotated[str, typer.Option(help="Policy name or folder, latency.")] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, latency.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads, latency.")] = CORES,
@@ -43,11 +50,12 @@ def command(
     seed: SeedOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Measure drawing speed, generation and latency.
+    """Measure drawing speed, generation, latency and training.
 
     render: frames a second on one core, a scripted annotator acting; generate: episodes a second
     of a mixture, by one process and by several; latency: one action of a policy, drawing
-    included, and how it grows from step 10 to step 500 of a session.
+    included, and how it grows from step 10 to step 500 of a session; training: updates a second
+    on windows drawn meanwhile by worker processes, and on one batch again and again.
     """
     result: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
     if what in (None, What.RENDER):
@@ -56,6 +64,8 @@ def command(
         result |= _generate(task, episodes, workers, seed)
     if what in (None, What.LATENCY):
         result |= _latency(policy, device, min(threads, os.cpu_count() or 1), repeats)
+    if what is What.TRAINING:
+        result |= _training(recipe, updates, workers, device, threads)
     write_json(json_file, result)
 
 
@@ -133,3 +143,22 @@ def _latency(name: str, device: str, threads: int, repeats: int) -> dict[str, An
     for key, value in figures.items():
         say(f"{key:22} {figure(value)}")
     return {**figures, "policy": policy.name, "device": str(policy.device), "threads": threads}
+
+
+def _training(name: str, updates: int, workers: int, device: str, threads: int) -> dict[str, Any]:
+    import torch
+
+    from bcannot_core.errors import UsageError
+    from bcannot_core.policy.policy import choose_device
+    from bcannot_core.training.frames.bench import bench_training
+    from bcannot_core.training.frames.recipe import FramesRecipe, load_any_recipe
+
+    recipe = load_any_recipe(name)
+    if not isinstance(recipe, FramesRecipe):
+        raise UsageError(f"{name} trains no frames policy: choose another recipe, such as dots")
+    torch.set_num_threads(min(threads, os.cpu_count() or 1))
+    where = choose_device(device)
+    figures = bench_training(recipe, updates=updates, device=where, workers=workers)
+    for key, value in figures.items():
+        say(f"{key:22} {figure(value)}")
+    return {**figures, "recipe": name, "device": str(where), "threads": threads}

@@ -17,6 +17,8 @@ from bcannot_core.training.frames.sources import make_source
 from bcannot_core.training.frames.trainer import Trainer
 from bcannot_core.training.frames.windows import Batch, WindowSource
 
+_WARM_UP = 3
+
 
 def bench_windows(
     recipe: FramesRecipe, datasets: Sequence[Path] = (), *, batches: int = 40, workers: int = 1
@@ -81,18 +83,22 @@ def bench_training(
     Returns
     -------
     dict
-        ``updates_per_s``, ``updates_per_s_cached``, ``ratio`` and ``frames_per_s``.
+        ``updates_per_s``, ``updates_per_s_cached`` (mean of a run before and one after),
+        ``ratio``, ``frames_per_s`` and ``parameters``.
     """
     world = World(device or torch.device("cpu"))
-    recipe = replace(recipe, updates=updates + 3)
+    recipe = replace(recipe, updates=updates + _WARM_UP)
     cutter = _cutter(recipe, datasets)
-    rates = [_rate(recipe, cutter, world, workers, cached) for cached in (False, True)]
-    steps = recipe.windows * recipe.steps
+    before, live, after = (
+        _rate(recipe, cutter, world, workers, cached) for cached in (True, False, True)
+    )
+    cached = (before + after) / 2
     return {
-        "updates_per_s": rates[0],
-        "updates_per_s_cached": rates[1],
-        "ratio": rates[0] / rates[1],
-        "frames_per_s": rates[0] * steps,
+        "updates_per_s": live,
+        "updates_per_s_cached": cached,
+        "ratio": live / cached,
+        "frames_per_s": live * recipe.windows * recipe.steps,
+        "parameters": sum(p.numel() for p in FramesNet(recipe.config).parameters()),
         "workers": workers,
     }
 
@@ -109,7 +115,7 @@ def _rate(recipe: FramesRecipe, cutter: Cutter, world: World, workers: int, cach
         trainer.run(lambda _entry: ends.append(time.perf_counter()))
     finally:
         trainer.close()
-    return (len(ends) - 3) / (ends[-1] - ends[2])
+    return (len(ends) - _WARM_UP) / (ends[-1] - ends[_WARM_UP - 1])
 
 
 class _Again(WindowSource):
