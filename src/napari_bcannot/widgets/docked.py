@@ -26,6 +26,11 @@ class DockedWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(view)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the widget can still be used: it has not been shut down."""
+        return not self._closed
+
     def shut_down(self) -> None:
         """End everything, once: no worker, no key and no callback stays."""
         if not self._closed:
