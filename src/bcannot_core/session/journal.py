@@ -6,12 +6,10 @@ the event in flight.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Self
+from typing import ClassVar, Self
 
-from bcannot_core.closing import Closing
 from bcannot_core.errors import JournalError
 from bcannot_core.session.clicks import ClickToken
 from bcannot_core.session.journal_lines import (
@@ -22,11 +20,12 @@ from bcannot_core.session.journal_lines import (
     encode_header,
     read_journal,
 )
+from bcannot_core.session.line_file import LineFile
 
 __all__ = ["Journal", "JournalContents", "JournalHeader", "JournalRecorder", "read_journal"]
 
 
-class Journal(Closing):
+class Journal(LineFile):
     """An open journal: events are appended and handed to the operating system at once.
 
     Made by :meth:`create` or :meth:`open`. When the disk is full, :meth:`append` raises
@@ -34,16 +33,7 @@ class Journal(Closing):
     :meth:`flush`, writes what is pending first. :meth:`save_as` writes everything elsewhere.
     """
 
-    def __init__(self, path: Path, file: IO[bytes], lines: list[bytes], fsync_s: float | None):
-        self.path = path
-        self.repaired_bytes = 0
-        self._file = file
-        self._lines = lines
-        self._saved = 0
-        self._size = 0
-        self._torn = False  # a failed write may have left part of itself behind
-        self._fsync_s = fsync_s
-        self._synced_at = time.monotonic()
+    what: ClassVar[str] = "journal"
 
     @classmethod
     def create(
@@ -67,26 +57,7 @@ class Journal(Closing):
         JournalError
             The file exists or cannot be written, or the header cannot be stored.
         """
-        path = Path(path)
-        line = encode_header(header)
-        try:
-            file = path.open("xb", buffering=0)
-        except FileExistsError:
-            raise JournalError(
-                f"journal {path} exists: open it to go on, or choose another name"
-            ) from None
-        except OSError as error:
-            raise JournalError(
-                f"cannot create journal {path}: {error.strerror or error}"
-            ) from error
-        journal = cls(path, file, [line], fsync_s)
-        try:
-            journal.flush()
-        except JournalError:
-            file.close()
-            path.unlink(missing_ok=True)
-            raise
-        return journal
+        return cls._create(Path(path), encode_header(header), fsync_s)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, fsync_s: float | None = 5.0) -> Self:
@@ -100,32 +71,19 @@ class Journal(Closing):
         path = Path(path)
         contents = read_journal(path)
         lines = [encode_header(contents.header)]
-        lines += [encode_event(i, click) for i, click in enumerate(contents.clicks)]
-        try:
-            file = path.open("r+b", buffering=0)
-            size = file.seek(0, os.SEEK_END) - contents.torn_bytes
-            file.truncate(size)
-            file.seek(size)
-        except OSError as error:
-            raise JournalError(
-                f"cannot append to journal {path}: {error.strerror or error}"
-            ) from error
-        journal = cls(path, file, lines, fsync_s)
-        journal._saved, journal._size = len(lines), size
-        journal.repaired_bytes = contents.torn_bytes
-        return journal
+        for i, (click, at_ms) in enumerate(zip(contents.clicks, contents.times, strict=True)):
+            lines.append(encode_event(i, click, at_ms))
+        return cls._open(path, lines, contents.torn_bytes, fsync_s)
 
-    def __len__(self) -> int:
-        """Return the number of events, pending ones included."""
-        return len(self._lines) - 1
-
-    @property
-    def pending(self) -> int:
-        """Events that are not in the file yet, because writing them failed."""
-        return len(self._lines) - self._saved
-
-    def append(self, token: ClickToken) -> None:
+    def append(self, token: ClickToken, at_ms: int | None = None) -> None:
         """Add one event; when this returns the event survives a kill of the process.
+
+        Parameters
+        ----------
+        token : ClickToken
+            The event.
+        at_ms : int, optional
+            When it happened: milliseconds since 1970, UTC.
 
         Raises
         ------
@@ -135,101 +93,8 @@ class Journal(Closing):
         """
         if len(self) >= MAX_EVENTS:
             raise JournalError(f"journal {self.path} has {MAX_EVENTS} events, the most it may have")
-        self._lines.append(encode_event(len(self), token))
+        self._lines.append(encode_event(len(self), token, at_ms))
         self.flush()
-
-    def flush(self) -> None:
-        """Write what is pending, after cutting off what a failed write left behind.
-
-        Raises
-        ------
-        JournalError
-            The file cannot be written; everything stays pending.
-        """
-        if self._saved == len(self._lines):
-            return
-        data = b"".join(self._lines[self._saved :])
-        try:
-            self._check_file()
-            self._torn = True
-            _write_all(self._file, data)
-            self._torn = False
-            self._size += len(data)
-            self._saved = len(self._lines)
-            self._sync()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise JournalError(
-                f"cannot write journal {self.path}: {reason}; {self.pending} events are kept in "
-                "memory: free space and go on, or save the journal elsewhere"
-            ) from error
-
-    def save_as(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole journal, pending events included, to a new file and go on there.
-
-        Raises
-        ------
-        JournalError
-            The file exists or cannot be written; the journal stays where it was.
-        """
-        path = Path(path)
-        try:
-            file = path.open("xb", buffering=0)
-        except OSError as error:
-            raise JournalError(
-                f"cannot create journal {path}: {error.strerror or error}"
-            ) from error
-        other = type(self)(path, file, self._lines, self._fsync_s)
-        try:
-            other.flush()
-        except JournalError:
-            file.close()
-            path.unlink(missing_ok=True)
-            raise
-        self._file.close()
-        self.path, self._file = path, file
-        self._saved, self._size, self._torn = other._saved, other._size, False
-
-    def close(self) -> None:
-        """Write what is pending, put it on the disk and close the file.
-
-        Raises
-        ------
-        JournalError
-            Pending events could not be written; the journal stays open.
-        """
-        if self._file.closed:
-            return
-        self.flush()
-        self._synced_at = float("-inf")
-        try:
-            self._sync()
-        except OSError as error:
-            raise JournalError(
-                f"cannot sync journal {self.path}: {error.strerror or error}"
-            ) from error
-        self._file.close()
-
-    def discard(self) -> None:
-        """Close the file as it is, giving up what is pending."""
-        self._file.close()
-
-    def _check_file(self) -> None:
-        """See that the file ends where the last event ended, or make it so after a failure."""
-        status = os.fstat(self._file.fileno())
-        if os.name == "posix" and status.st_nlink == 0:
-            raise OSError("the file was deleted")
-        if status.st_size != self._size:
-            if not self._torn:
-                raise OSError("another program changed the file")
-            self._file.truncate(self._size)
-        self._file.seek(self._size)
-
-    def _sync(self) -> None:
-        now = time.monotonic()
-        if self._fsync_s is not None and now - self._synced_at >= self._fsync_s:
-            os.fsync(self._file.fileno())
-            self._synced_at = now
 
 
 class JournalRecorder:
@@ -259,12 +124,3 @@ class JournalRecorder:
                 self._on_error(error)
         else:
             self.error = None
-
-
-def _write_all(file: IO[bytes], data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = file.write(view)
-        if not written:
-            raise OSError("nothing could be written")
-        view = view[written:]

@@ -57,11 +57,24 @@ class JournalHeader:
 
 @dataclass(frozen=True)
 class JournalContents:
-    """What a journal holds: its header, its whole events, and how many torn bytes follow them."""
+    """What a journal holds.
+
+    Attributes
+    ----------
+    header : JournalHeader
+        Its first line.
+    clicks : tuple of ClickToken
+        Its whole events.
+    torn_bytes : int
+        How many torn bytes follow them.
+    times : tuple
+        When each event happened, milliseconds since 1970 (UTC); None where that was not noted.
+    """
 
     header: JournalHeader
     clicks: tuple[ClickToken, ...]
     torn_bytes: int = 0
+    times: tuple[int | None, ...] = field(default=(), compare=False)
 
 
 def read_journal(path: str | os.PathLike[str]) -> JournalContents:
@@ -107,11 +120,12 @@ def encode_header(header: JournalHeader) -> bytes:
     return line
 
 
-def encode_event(index: int, token: ClickToken) -> bytes:
-    """Return the line of one event, checked."""
+def encode_event(index: int, token: ClickToken, at_ms: int | None = None) -> bytes:
+    """Return the line of one event, checked; ``at_ms`` is when it happened."""
     body = {"i": index, **{name: getattr(token, name) for name in _EVENT_FIELDS}}
     _check_event(body, "the event")
-    line = _dump({**body, **{name: int(body[name]) for name in _LIMITS}})
+    when = {} if at_ms is None else {"at": int(at_ms)}
+    line = _dump({**body, **{name: int(body[name]) for name in _LIMITS}, **when})
     if len(line) > MAX_EVENT_BYTES:
         raise JournalError(f"an event has {len(line)} bytes, more than {MAX_EVENT_BYTES}")
     return line
@@ -130,10 +144,11 @@ def _read(file: IO[bytes], path: Path) -> JournalContents:
         raise JournalError(f"journal {path} has no whole first line: nothing was recorded in it")
     header = _decode_header(first, path)
     clicks: list[ClickToken] = []
+    times: list[int | None] = []
     torn = 0
     while line := file.readline(MAX_EVENT_BYTES + 1):
-        token = _decode_event(line, len(clicks), path)
-        if token is None:
+        event = _decode_event(line, len(clicks), path)
+        if event is None:
             rest = _rest_of_torn_line(file, line)
             if rest is None:
                 raise JournalError(f"journal {path} is damaged at line {len(clicks) + 2}")
@@ -141,8 +156,9 @@ def _read(file: IO[bytes], path: Path) -> JournalContents:
             break
         if len(clicks) >= MAX_EVENTS:
             raise JournalError(f"journal {path} has more than {MAX_EVENTS} events")
-        clicks.append(token)
-    return JournalContents(header, tuple(clicks), torn)
+        clicks.append(event[0])
+        times.append(event[1])
+    return JournalContents(header, tuple(clicks), torn, tuple(times))
 
 
 def _rest_of_torn_line(file: IO[bytes], line: bytes) -> int | None:
@@ -186,8 +202,8 @@ def _decode_header(line: bytes, path: Path) -> JournalHeader:
     return JournalHeader(**values)
 
 
-def _decode_event(line: bytes, index: int, path: Path) -> ClickToken | None:
-    """Return the token on a line, None where the line is torn."""
+def _decode_event(line: bytes, index: int, path: Path) -> tuple[ClickToken, int | None] | None:
+    """Return the token on a line and its time, None where the line is torn."""
     body = _parse(line) if line.endswith(b"\n") else None
     if body is None:
         return None
@@ -195,7 +211,9 @@ def _decode_event(line: bytes, index: int, path: Path) -> ClickToken | None:
     if body.get("i") != index:
         raise JournalError(f"{where}: event {body.get('i')!r} stands where event {index} should")
     _check_event(body, where)
-    return ClickToken(**{name: body[name] for name in _EVENT_FIELDS})
+    at_ms = body.get("at")
+    known = isinstance(at_ms, int) and not isinstance(at_ms, bool)
+    return ClickToken(**{name: body[name] for name in _EVENT_FIELDS}), at_ms if known else None
 
 
 def _check_event(body: Mapping[str, Any], where: str) -> None:
