@@ -131,7 +131,7 @@ def evaluate_tracing(
     paths = draw_paths(labels, options)
     scores, seconds, clicks = [], 0.0, 0
     for i, path in enumerate(paths):
-        task = _task(volume, labels, path, options)
+        task = task_on(volume, labels, path, options)
         begun = time.perf_counter()
         score, trace = _run(task, policy)
         seconds += time.perf_counter() - begun
@@ -145,10 +145,10 @@ def evaluate_tracing(
     report["neurites"] = len({path.label for path in paths})
     report["sections_mean"] = round(float(np.mean([len(path) for path in paths])), 1)
     for name, baseline in BASELINES.items():
-        rows = [_run(_task(volume, labels, path, options), baseline())[0] for path in paths]
+        rows = [_run(task_on(volume, labels, path, options), baseline())[0] for path in paths]
         report[name] = _summary(rows)
     if options.forced:
-        tasks = [_task(volume, labels, path, options) for path in paths[: options.forced]]
+        tasks = [task_on(volume, labels, path, options) for path in paths[: options.forced]]
         report["forced_mistakes"] = forced_mistakes(policy, tasks, options.seed)
     report["per_episode"] = scores
     return report
@@ -167,9 +167,10 @@ def draw_paths(labels: LabelSource, options: EvaluationOptions) -> list[NeuriteP
     return [next(drawn) for _ in range(options.episodes)]
 
 
-def _task(
+def task_on(
     volume: Volume, labels: LabelSource, path: NeuritePath, options: EvaluationOptions
 ) -> NeuronTracing:
+    """Return the task of tracing one of the neurites that were drawn."""
     y, x = path.points_yx[0]
     world = TracingWorld(volume, (path.z0, float(y), float(x)), labels, path)
     return NeuronTracing(world, options.trace.config())

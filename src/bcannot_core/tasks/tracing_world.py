@@ -143,11 +143,11 @@ def score_trace(task: "NeuronTracing", state: TraceState) -> dict[str, Any]:
 def _against_truth(task: "NeuronTracing", state: TraceState) -> dict[str, Any]:
     path = task.path
     nodes = list(state.nodes.items())
-    hits = [_on_target(task, path, section, node) for section, node in nodes]
+    hits = [on_target(task, section, node) for section, node in nodes]
     errors_px = [
         _distance_px(task, path, section, node) for section, node in nodes if section < len(path)
     ]
-    placed = [_on_target(task, path, section, node) for section, node in _placements(state)]
+    placed = [on_target(task, section, node) for section, node in _placements(state)]
     count = max(1, len(nodes))
     return {
         "path_sections": len(path),
@@ -168,9 +168,15 @@ def _placements(state: TraceState) -> Iterator[tuple[int, Offset]]:
         record = record.earlier
 
 
-def _on_target(task: "NeuronTracing", path: NeuritePath, section: int, node: Offset) -> bool:
-    """Whether a node lies in the neurite: in its cross-section, or elsewhere on its id."""
-    yx = task.point(node)
+def on_target(task: "NeuronTracing", section: int, node: Offset) -> bool:
+    """Whether a node lies in the neurite: in its cross-section, or elsewhere on its id.
+
+    Raises
+    ------
+    TaskError
+        The world has no labels.
+    """
+    path, yx = task.path, task.point(node)
     if section < len(path) and path.sections[section].contains(yx):
         return True
     labels = task.world.labels
