@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bcannot_core.cli.trace import read_starts
+from bcannot_core.tracing.starts import read_starts
 from bcannot_core.errors import UsageError, VolumeUnreachableError
 from bcannot_core.volumes import read_swc
 

@@ -1,9 +1,7 @@
 """``bcannot trace``: trace one or many neurites."""
 
-import csv
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,37 +78,9 @@ def _points(start: str | None, starts: Path | None) -> list[Start]:
     if start is not None:
         return [zyx(start, "--start")]
     assert starts is not None
+    from bcannot_core.tracing.starts import read_starts
+
     return read_starts(starts)
-
-
-def read_starts(path: Path) -> list[Start]:
-    """Read start points from a CSV file: columns z, y, x, with or without a header.
-
-    Raises
-    ------
-    UsageError
-        The file cannot be read, a row is not three numbers, or there is none.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as CSV: {error}") from error
-    columns = (0, 1, 2)
-    points: list[Start] = []
-    for number, row in enumerate(rows, start=1):
-        cells = [cell.strip().lower() for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        if not points and {"z", "y", "x"} <= set(cells):
-            columns = (cells.index("z"), cells.index("y"), cells.index("x"))
-            continue
-        if len(cells) <= max(columns):
-            raise UsageError(f"{path}, line {number}: {len(cells)} columns, z,y,x are three")
-        points.append(zyx(",".join(cells[i] for i in columns), f"{path}, line {number}:"))
-    if not points:
-        raise UsageError(f"{path} holds no start points: give rows of z,y,x")
-    return points
 
 
 def _targets(out: Path | None, count: int, *, many: bool) -> list[Path]:
@@ -129,7 +99,9 @@ def _targets(out: Path | None, count: int, *, many: bool) -> list[Path]:
 def _executor(stack: ExitStack, workers: int, scheduler: str | None) -> Executor | None:
     if scheduler is not None or workers == 1:
         return stack.enter_context(cluster(scheduler))
-    return stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+    from bcannot_core.tracing.pool import TracingPool
+
+    return stack.enter_context(TracingPool(workers))
 
 
 def _report(traces: "list[Trace]", targets: list[Path], json_file: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from bcannot_core.errors import UsageError, VolumeUnreachableError
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingWorld
+from bcannot_core.tracing.pool import wanted
 from bcannot_core.tracing.trace import Trace
 from bcannot_core.tracing.tracer import (
     TraceOptions,
@@ -32,6 +33,7 @@ def trace_many(
     options: TraceOptions | None = None,
     *,
     executor: Executor | None = None,
+    keep_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, Trace]]:
     """Trace from many start points; yield (index, trace) as they finish.
 
@@ -47,7 +49,11 @@ def trace_many(
     options : TraceOptions, optional
         Of all traces.
     executor : Executor, optional
-        For example a process pool, or ``client.get_executor()`` of a dask cluster.
+        For example a :class:`~bcannot_core.tracing.pool.TracingPool`, or
+        ``client.get_executor()`` of a dask cluster.
+
+    keep_on : callable
+        Without an executor asked before every click; False pauses the trace at hand.
 
     Raises
     ------
@@ -62,7 +68,7 @@ def trace_many(
     if executor is None:
         acting = load_policy(policy)
         for i, world in enumerate(worlds):
-            yield i, Tracer.begin(NeuronTracing(world, options.config()), acting).run()
+            yield i, Tracer.begin(NeuronTracing(world, options.config()), acting).run(keep_on)
         return
     if not isinstance(policy, str):
         raise UsageError("a loaded policy cannot be shared: give an executor its name or folder")
@@ -100,7 +106,8 @@ def _trace_remote(
 ) -> Trace:
     """Trace in a worker; volume and policy are opened there once."""
     world = TracingWorld(_opened(address, contrast), start)
-    return Tracer.begin(NeuronTracing(world, options.config()), _policy_of_thread(policy)).run()
+    task = NeuronTracing(world, options.config())
+    return Tracer.begin(task, _policy_of_thread(policy)).run(wanted)
 
 
 @functools.lru_cache(maxsize=2)
