@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from bcannot_core.evaluation.tracing import (
     EvaluationOptions,
-    LabelSource,
     Progress,
     draw_paths,
     task_on,
 )
 from bcannot_core.session import Action, Session
+from bcannot_core.tasks.neurites import LabelSource
 from bcannot_core.tasks.neuron_tracing import NeuronTracing
 from bcannot_core.tasks.trace_state import TraceState
 from bcannot_core.tasks.tracing_moves import clicks_to_place, clicks_to_section
