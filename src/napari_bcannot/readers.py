@@ -56,7 +56,7 @@ def read_volume(path: str) -> list[LayerData]:
     """
     from bcannot_core.volumes import open_volume
     from napari_bcannot.geometry import READ_TIMEOUT_S
-    from napari_bcannot.layers import volume_layer
+    from napari_bcannot.remote_layers import volume_layer
 
     return [volume_layer(open_volume(path, timeout_s=READ_TIMEOUT_S))]
 

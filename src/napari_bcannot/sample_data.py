@@ -9,7 +9,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 def sample_em() -> list[LayerData]:
     """Return the bundled volume: synthetic electron microscopy, and its neurites (hidden)."""
     from bcannot_core.volumes import open_volume
-    from napari_bcannot.layers import volume_layer
+    from napari_bcannot.remote_layers import volume_layer
 
     path = str(files("bcannot_core") / "data" / "sample_em.npz")
     image = volume_layer(open_volume(path), "sample EM")

@@ -15,7 +15,7 @@ from napari_bcannot.geometry import (
     voxel_nm_of,
     world_to_layer,
 )
-from napari_bcannot.layers import volume_layer
+from napari_bcannot.remote_layers import volume_layer
 
 EM = np.random.default_rng(0).integers(0, 255, (6, 64, 80), dtype=np.uint8)
 NM = ("nm", "nm", "nm")

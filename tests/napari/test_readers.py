@@ -5,11 +5,10 @@ import pytest
 
 from bcannot_core.episodes.dataset import EpisodeWriter
 from bcannot_core.episodes.worlds import episode_of
-from bcannot_core.errors import BcannotError, UsageError, VolumeUnreachableError
+from bcannot_core.errors import BcannotError, UsageError
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import open_volume
 from bcannot_core.volumes.swc import Skeleton, read_swc, write_swc
-from napari_bcannot.layers import Outage, ShownArray
 from napari_bcannot.readers import get_reader
 from napari_bcannot.sample_data import sample_em
 from napari_bcannot.tracing import TraceSession
@@ -211,45 +210,6 @@ def test_the_sample_volume_comes_with_its_neurites():
     assert image.shape == labels.shape
     assert label_meta["visible"] is False
     assert meta["scale"] == label_meta["scale"]
-
-
-class Part:
-    """A lazy array whose server answers or not."""
-
-    shape, dtype = (2, 3), np.dtype("u1")
-    up = True
-    reads = 0
-
-    def __array__(self, dtype=None, copy=None):
-        Part.reads += 1
-        if not self.up:
-            raise VolumeUnreachableError("gone")
-        return np.ones(self.shape, self.dtype)
-
-    def __getitem__(self, key):
-        return self
-
-
-def test_a_server_that_is_gone_is_said_once_and_not_asked_for_a_while(monkeypatch):
-    said = []
-    clock = [100.0]
-    monkeypatch.setattr("napari_bcannot.layers.time.monotonic", lambda: clock[0])
-    part = Part()
-    shown = ShownArray(part, Outage(said.append))
-    assert np.asarray(shown[0]).sum() == 6
-    Part.up, Part.reads = False, 0
-    try:
-        for _ in range(5):
-            assert np.asarray(shown[0]).sum() == 0
-        assert (len(said), Part.reads) == (1, 1)
-        clock[0] += 60
-        np.asarray(shown[1])
-        assert (len(said), Part.reads) == (1, 2), "it is asked again later, but not said again"
-        Part.up = True
-        clock[0] += 60
-        assert np.asarray(shown[0]).sum() == 6
-    finally:
-        Part.up = True
 
 
 @pytest.mark.gui

@@ -33,12 +33,15 @@ class ScaleInfo:
         (z, y, x).
     voxel_nm : tuple of float
         (z, y, x) in nm.
+    offset : tuple of int
+        Where the first voxel lies in the coordinates of the data set, (z, y, x) in voxels.
     """
 
     index: int
     name: str
     shape: Shape
     voxel_nm: VoxelNm
+    offset: Shape = (0, 0, 0)
 
 
 class Source(Protocol):

@@ -11,11 +11,46 @@ from numpy.typing import NDArray
 
 from bcannot_core.volumes.base import Box, Shape, Source, box_shape, box_slices
 
-BUDGET_BYTES = 256 * 2**20
+BUDGET_BYTES = 384 * 2**20
 MIN_BLOCK: Shape = (1, 128, 128)
 BLOCK_VOXELS = 2**19
 
 _Key = tuple[int, int, int, int]
+_MAX_IDS = 2**16
+
+
+class PaletteBlock:
+    """A block of ids kept as small numbers: a view of labels then takes as little as one of EM.
+
+    Parameters
+    ----------
+    ids : ndarray
+        The ids that occur, sorted.
+    numbers : ndarray
+        For each voxel the index of its id.
+    """
+
+    def __init__(self, ids: NDArray[Any], numbers: NDArray[Any]) -> None:
+        self._ids, self._numbers = ids, numbers
+        self.nbytes = ids.nbytes + numbers.nbytes
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """Return the ids of a part."""
+        return np.asarray(self._ids[self._numbers[key]])
+
+
+Block = NDArray[Any] | PaletteBlock
+
+
+def compact(block: NDArray[Any]) -> Block:
+    """Return what is kept of a block: wide integers as small numbers, all else as it is."""
+    if block.dtype.kind not in "iu" or block.dtype.itemsize < 4:
+        return block
+    ids = np.unique(block)
+    if len(ids) > _MAX_IDS:
+        return block
+    small = np.uint8 if len(ids) <= 2**8 else np.uint16
+    return PaletteBlock(ids, np.searchsorted(ids, block).astype(small))
 
 
 class BlockCache:
@@ -24,11 +59,11 @@ class BlockCache:
     def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
         self.budget_bytes = budget_bytes
         self.used_bytes = 0
-        self._blocks: OrderedDict[_Key, NDArray[Any]] = OrderedDict()
+        self._blocks: OrderedDict[_Key, Block] = OrderedDict()
         self._closed: deque[int] = deque()
         self._lock = threading.Lock()
 
-    def get(self, key: _Key) -> NDArray[Any] | None:
+    def get(self, key: _Key) -> Block | None:
         """Return a block and mark it as used, or None."""
         with self._lock:
             block = self._blocks.get(key)
@@ -36,7 +71,7 @@ class BlockCache:
                 self._blocks.move_to_end(key)
             return block
 
-    def put(self, key: _Key, block: NDArray[Any]) -> None:
+    def put(self, key: _Key, block: Block) -> None:
         """Keep a block; the longest unused ones go."""
         with self._lock:
             while self._closed:
@@ -106,15 +141,11 @@ class CachedSource:
         """Return the raw voxels of a box that lies inside the volume."""
         if prod(box_shape(box)) == 0:
             return np.empty(box_shape(box), self.dtype)
-        ranges = [
-            range(box[2 * i] // self._block[i], (box[2 * i + 1] - 1) // self._block[i] + 1)
-            for i in range(3)
-        ]
-        blocks = prod(len(r) for r in ranges)
-        if blocks * prod(self._block) * self.dtype.itemsize > self._cache.budget_bytes // 2:
+        blocks = prod(len(r) for r in self._ranges(box))
+        if blocks * self.block_bytes > self._cache.budget_bytes // 2:
             return self._source.read(box)
-        indices = [(i, j, k) for i in ranges[0] for j in ranges[1] for k in ranges[2]]
-        found = {index: self._cache.get((self._number, *index)) for index in indices}
+        indices = self.blocks(box)
+        found = {index: self.peek(index) for index in indices}
         missing = [index for index, block in found.items() if block is None]
         if missing:
             found.update(self._fetch(missing))
@@ -124,30 +155,76 @@ class CachedSource:
                 self._paste(out, box, index, block)
         return out
 
-    def _bounds(self, low: Shape, high: Shape) -> Box:
+    @property
+    def block_bytes(self) -> int:
+        """What a whole block takes, as it is read."""
+        return prod(self._block) * self.dtype.itemsize
+
+    @property
+    def block_shape(self) -> Shape:
+        """The (z, y, x) shape of what is read at one go."""
+        return self._block
+
+    @property
+    def budget_bytes(self) -> int:
+        """What the cache may take, all its sources together."""
+        return self._cache.budget_bytes
+
+    def _ranges(self, box: Box) -> list[range]:
+        return [
+            range(box[2 * i] // self._block[i], (box[2 * i + 1] - 1) // self._block[i] + 1)
+            for i in range(3)
+        ]
+
+    def blocks(self, box: Box) -> list[Shape]:
+        """Return the indices of the blocks that a box needs."""
+        z, y, x = self._ranges(box)
+        return [(i, j, k) for i in z for j in y for k in x]
+
+    def peek(self, index: Shape) -> Block | None:
+        """Return a block that is in the cache, else None; reads nothing."""
+        return self._cache.get((self._number, *index))
+
+    def load(self, index: Shape) -> None:
+        """Read a block into the cache.
+
+        Raises
+        ------
+        VolumeError
+            It cannot be read.
+        """
+        self._fetch([index])
+
+    def blacken(self, index: Shape) -> None:
+        """Take a block for black that cannot be read, so that it is not asked for again."""
+        z0, z1, y0, y1, x0, x1 = self.bounds(index, index)
+        black = np.zeros((z1 - z0, y1 - y0, x1 - x0), self.dtype)
+        self._cache.put((self._number, *index), compact(black))
+
+    def bounds(self, low: Shape, high: Shape) -> Box:
         """Return the box from block ``low`` to block ``high`` inclusive, clipped."""
         starts = [i * b for i, b in zip(low, self._block, strict=True)]
         stops = [min((i + 1) * b, n) for i, b, n in zip(high, self._block, self.shape, strict=True)]
         return starts[0], stops[0], starts[1], stops[1], starts[2], stops[2]
 
-    def _fetch(self, missing: list[Shape]) -> dict[Shape, NDArray[Any]]:
+    def _fetch(self, missing: list[Shape]) -> dict[Shape, Block]:
         low = (min(m[0] for m in missing), min(m[1] for m in missing), min(m[2] for m in missing))
         high = (max(m[0] for m in missing), max(m[1] for m in missing), max(m[2] for m in missing))
-        outer = self._bounds(low, high)
+        outer = self.bounds(low, high)
         data = self._source.read(outer)
-        fetched = {}
+        fetched: dict[Shape, Block] = {}
         for index in missing:
-            inner = self._bounds(index, index)
+            inner = self.bounds(index, index)
             shift = (outer[0], outer[0], outer[2], outer[2], outer[4], outer[4])
             local = tuple(a - b for a, b in zip(inner, shift, strict=True))
             z0, z1, y0, y1, x0, x1 = local
-            block = np.array(data[z0:z1, y0:y1, x0:x1], order="C")
+            block = compact(np.array(data[z0:z1, y0:y1, x0:x1], order="C"))
             self._cache.put((self._number, *index), block)
             fetched[index] = block
         return fetched
 
-    def _paste(self, out: NDArray[Any], box: Box, index: Shape, block: NDArray[Any]) -> None:
-        bounds = self._bounds(index, index)
+    def _paste(self, out: NDArray[Any], box: Box, index: Shape, block: Block) -> None:
+        bounds = self.bounds(index, index)
         part = tuple(
             max(a, b) if side % 2 == 0 else min(a, b)
             for side, (a, b) in enumerate(zip(box, bounds, strict=True))

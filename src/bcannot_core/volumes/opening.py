@@ -5,6 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from math import hypot, log
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.address import Address, add_options, parse_address, parse_scale
@@ -121,8 +122,17 @@ def _choose(scales: tuple[ScaleInfo, ...], wanted: int | float | None, text: str
     return min(scales, key=distance).index
 
 
-def _volume(parsed: Address, opened: Opened, index: int, labels: bool) -> Volume:
-    """Make the volume of one level; ``parsed.voxel_nm`` overrides that level's voxel size."""
+_Family = WeakValueDictionary[int, Volume]
+
+
+def _volume(
+    parsed: Address, opened: Opened, index: int, labels: bool, family: _Family | None = None
+) -> Volume:
+    """Make the volume of one level; ``parsed.voxel_nm`` overrides that level's voxel size.
+
+    Levels that are in use are opened once: ``family`` knows them.
+    """
+    family = WeakValueDictionary() if family is None else family
     scales = opened.scales
     if parsed.voxel_nm is not None:
         stated = scales[index].voxel_nm
@@ -131,8 +141,11 @@ def _volume(parsed: Address, opened: Opened, index: int, labels: bool) -> Volume
         )
 
     def reopen(other: int) -> Volume:
+        known = family.get(other)
+        if known is not None:
+            return known
         voxel = None if parsed.voxel_nm is None else scales[other].voxel_nm
-        return _volume(replace(parsed, voxel_nm=voxel), opened, other, labels)
+        return _volume(replace(parsed, voxel_nm=voxel), opened, other, labels, family)
 
     info = VolumeInfo(
         address=_full_address(parsed, index if len(scales) > 1 else None),
@@ -145,7 +158,7 @@ def _volume(parsed: Address, opened: Opened, index: int, labels: bool) -> Volume
     source = opened.open_scale(index)
     if source.chunks is not None:
         check_chunk(source.chunks, source.dtype.itemsize, info.address)
-    return Volume(source, info, parsed.contrast, reopen)
+    return family.setdefault(index, Volume(source, info, parsed.contrast, reopen))
 
 
 def _times(a: VoxelNm, b: VoxelNm, c: VoxelNm) -> VoxelNm:

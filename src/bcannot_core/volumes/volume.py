@@ -115,6 +115,7 @@ class Volume:
         self._contrast = contrast
         self._reopen = reopen
         self._lock = threading.RLock()
+        self._fingerprint: str | None = None
         self._stacks: dict[Axes, NDArray[np.uint8]] = {}
         self._stack: NDArray[np.uint8] | None = None
         self.shape: Shape = source.shape
@@ -162,6 +163,10 @@ class Volume:
         """Return address, shape, dtype and voxel size."""
         kind = type(self).__name__
         return f"<{kind} {self.address} {self.shape} {self.dtype} {self.voxel_nm} nm>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Volume":
+        """Return this volume: it is read-only, and napari copies what layers carry."""
+        return self
 
     @property
     def address(self) -> str:
@@ -314,6 +319,11 @@ class Volume:
         VolumeError
             The sample cannot be read.
         """
+        if self._fingerprint is None:
+            self._fingerprint = self._digest()
+        return self._fingerprint
+
+    def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=8)
         digest.update(repr((self.shape, self.dtype.newbyteorder("<").str)).encode())
         for sample in self._samples():

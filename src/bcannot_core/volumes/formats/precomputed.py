@@ -84,4 +84,14 @@ def _scale(index: int, entry: Any, location: str) -> ScaleInfo:
     if not all(isinstance(n, int) and n > 0 for n in size):
         raise VolumeFormatError(f"scale {index} in the info of {location} has size {size}")
     shape: Shape = (size[2], size[1], size[0])
-    return ScaleInfo(index, str(entry.get("key", index)), shape, voxel)
+    return ScaleInfo(index, str(entry.get("key", index)), shape, voxel, _offset(entry))
+
+
+def _offset(entry: dict[str, Any]) -> Shape:
+    """Return where the first voxel lies (z, y, x); what is no offset counts as none."""
+    stated = entry.get("voxel_offset")
+    if not isinstance(stated, list) or len(stated) != 3:
+        return 0, 0, 0
+    if not all(isinstance(n, int) and abs(n) < 2**53 for n in stated):
+        return 0, 0, 0
+    return stated[2], stated[1], stated[0]
