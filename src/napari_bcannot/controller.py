@@ -1,92 +1,150 @@
 """What the *Trace neuron* widget does, without Qt and napari.
 
-`TraceController` holds one session at a time, sends it the clicks of the person and of the policy,
-and says after every change what is to be shown. It is a state machine; `Phase` lists its states.
-Every run of a policy has a generation. Pausing, stopping or failing starts another generation, so
-that whatever the worker still sends is recognised as stale and dropped.
+`TraceController` holds the neurites of a sitting, sends the active one the clicks of the person
+and of the policy, and says after every change what is to be shown. It is a state machine; `Phase`
+lists its states, `PolicyTurns` has the policy's side of it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from psygnal import Signal
-
-from bcannot_core.errors import BcannotError, ClickError, TaskError
-from bcannot_core.session import ClickToken
+from bcannot_core.annotators.labels import Flag
+from bcannot_core.errors import BcannotError
+from bcannot_core.volumes import Volume
+from napari_bcannot import branching
+from napari_bcannot.neurite_records import NeuriteRecords
+from napari_bcannot.neurites import Neurite, Parent, Status
 from napari_bcannot.nodes import Edit, Place
-from napari_bcannot.recording import Recording, RecordSwitch
-from napari_bcannot.snapshot import Phase, Snapshot
+from napari_bcannot.policy_turns import PolicyTurns
+from napari_bcannot.recording import Recording
+from napari_bcannot.run_count import IDLE_CLICKS as IDLE_CLICKS
+from napari_bcannot.snapshot import Mode, Phase, Snapshot
 from napari_bcannot.tracing import TraceSession
-from napari_bcannot.turns import Failure, Proposal, Situation, one_line
+from napari_bcannot.turns import one_line
 
-IDLE_CLICKS = 12
-"""A policy that clicks this often in a row without effect is paused."""
-CLICKS_PER_SECTION = 8
-"""A policy that clicks this often per section, on average, is paused."""
+READY = "Click to place nodes, or press Start."
 
 
-@dataclass(slots=True)
-class _Run:
-    """How a policy's run has gone so far."""
-
-    clicks: int = 0
-    idle_clicks: int = 0
-    once: bool = False
-
-
-class TraceController:
-    """One tracing session at a time, shared by a person and a policy.
+class TraceController(PolicyTurns):
+    """The neurites of a sitting, shared by a person and a policy.
 
     Attributes
     ----------
-    changed : Signal
-        Emits a `Snapshot` after every change.
-    warned : Signal
-        Emits a one-line message that the person should read.
+    neurites : NeuriteList
+        All of them; commands act on the active one.
+    advances : bool
+        Whether a node that the person places by hand leads on to the next section.
     """
 
-    changed = Signal(Snapshot)
-    warned = Signal(str)
-
     def __init__(self) -> None:
-        self.trace: TraceSession | None = None
-        self.proposal: Proposal | None = None
-        self.wants_heatmap = False
-        self._records = RecordSwitch(self._open_recording, self.warned.emit)
-        self._phase = Phase.IDLE
-        self._generation = 0
-        self._run = _Run()
-        self._said = ""
+        super().__init__()
+        self.advances = False
+        self._records = NeuriteRecords(self.neurites, self.warned.emit)
+        self.neurites.activated.connect(self._on_activated)
+        self.neurites.changed.connect(lambda *_: self._tell())
 
-    # --------------------------------------------------------------------------- session
-    def begin(self, trace: TraceSession, *, place_first: bool = True) -> None:
-        """Make ``trace`` the session; its start point becomes the first node."""
-        self.close(quiet=True)
-        self.trace = trace
-        trace.on_click = self._write
-        self._records.anew()
-        if place_first:
-            trace.place(trace.start_zyx)
-        self._to(Phase.MANUAL, "Click to place nodes, or press Start.")
+    # -------------------------------------------------------------------------- neurites
+    def begin(
+        self,
+        trace: TraceSession,
+        *,
+        place_first: bool = True,
+        name: str = "",
+        parent: Parent | None = None,
+    ) -> Neurite:
+        """Make ``trace`` a neurite and the active one; its start point becomes the first node.
+
+        The neurites so far stay where they are in the same volume; another volume is another
+        sitting. One that nothing was placed in is dropped.
+        """
+        others = [one.trace.volume for one in self.neurites]
+        if any(_place_of(volume) != _place_of(trace.volume) for volume in others):
+            self.close(quiet=True)
+        self._let_go()
+        empty = self.neurites.active
+        if empty is not None and not empty.trace.count and not self.neurites.children(empty):
+            self.neurites.drop(empty)
+        with self.neurites.together():
+            neurite = self.neurites.add(trace, name=name, parent=parent)
+            if place_first:
+                trace.place(trace.start_zyx)
+        self._to(Phase.MANUAL, READY)
+        return neurite
+
+    def activate(self, neurite: Neurite) -> None:
+        """Act on another neurite from here on; a running policy is paused."""
+        if neurite is not self.neurites.active:
+            self._let_go()
+            self.neurites.activate(neurite)
+
+    def jump_to(self, neurite: Neurite, z: int) -> None:
+        """Show a section of a neurite."""
+        self.activate(neurite)
+        self.go_to(z)
+
+    def branch(self, direction: int, z: int | None = None) -> Neurite | None:
+        """Begin a neurite at the active one's node of a section, the one in view by default."""
+        active = self.neurites.active
+        if active is None:
+            self.warned.emit("There is no neurite to branch off: pick a start point first.")
+            return None
+        self._let_go()
+        return self._tried(
+            lambda: branching.branch(
+                self.neurites, active, active.trace.z if z is None else z, direction
+            ),
+            f"A branch of {active.name}. {READY}",
+        )
+
+    def split(self, z: int | None = None, neurite: Neurite | None = None) -> Neurite | None:
+        """Cut a neurite before its node of a section; what comes after is a neurite of its own."""
+        whole = neurite or self.neurites.active
+        if whole is None:
+            return None
+        self._let_go()
+        if whole.trace.terminated:
+            self._reopen(whole)
+        at = whole.trace.z if z is None else z
+        return self._tried(
+            lambda: branching.split(self.neurites, whole, at), f"Split before section z = {at}."
+        )
+
+    def rename(self, neurite: Neurite, name: str) -> None:
+        """Give a neurite another name; one that is taken is refused with a warning."""
+        try:
+            self.neurites.rename(neurite, name)
+        except BcannotError as error:
+            self.warned.emit(one_line(error))
+            self._tell()
+
+    def remove(self, neurite: Neurite) -> None:
+        """Delete a neurite; Undo brings it back."""
+        if neurite is self.neurites.active:
+            self._let_go()
+        self.neurites.remove(neurite)
+        self._tell()
 
     def close(self, message: str = "", *, quiet: bool = False) -> None:
-        """Let go of the session; what was recorded stays."""
-        self._records.end()
-        self.trace = None
-        self.proposal = None
-        self._phase, self._said = Phase.IDLE, message
+        """Let go of all neurites; what was recorded stays."""
         self._next_generation()
+        self._phase, self._said, self._stop = Phase.IDLE, message, None
+        self._records.end_all()
+        self.proposal = None
+        self.neurites.clear()
         if not quiet:
             self._tell()
 
     def snapshot(self) -> Snapshot:
         """Return what is to be shown."""
-        trace = self.trace
-        if trace is None:
-            return Snapshot(text=self._said or Snapshot.text)
+        active, timeline = self.neurites.active, self.neurites.timeline
+        undo, redo = timeline.next_undo is not None, timeline.next_redo is not None
+        if active is None:
+            return Snapshot(
+                text=self._said or Snapshot.text, mode=self._mode, can_undo=undo, can_redo=redo
+            )
+        trace = active.trace
         section = f"Section {trace.section} of {trace.sections}"
-        nodes = f"{len(trace.nodes)} node{'' if len(trace.nodes) == 1 else 's'}"
+        nodes = f"{trace.count} node{'' if trace.count == 1 else 's'}"
         confidence = self.proposal.confidence if self.proposal else None
         sure = "" if confidence is None else f" · confidence {confidence:.2f}"
         return Snapshot(
@@ -97,14 +155,18 @@ class TraceController:
             z=trace.z,
             nodes=trace.nodes,
             start_zyx=trace.start_zyx,
-            can_undo=trace.can_undo,
-            can_redo=trace.can_redo,
             confidence=confidence,
+            mode=self._mode,
+            neurite=active.name,
+            ghost_zyx=self.ghost_zyx,
+            stop=self._stop,
+            can_undo=undo,
+            can_redo=redo,
         )
 
     # ---------------------------------------------------------------------------- person
     def edit(self, edits: Sequence[Edit]) -> None:
-        """Place and remove nodes for the person; a running policy goes on from there.
+        """Place and remove nodes for the person; a policy at work goes on from there.
 
         The section in view stays the same. What cannot be done is refused with a warning, and the
         layers show the session as it is.
@@ -112,221 +174,156 @@ class TraceController:
         trace = self._person_acts()
         if trace is None:
             return
-        z = trace.z
+        z, waited = trace.z, self._phase is Phase.WAITING
+        count = len(trace.session.clicks)
         try:
-            for one in edits:
-                if isinstance(one, Place):
-                    trace.place(one.zyx)
-                else:
-                    trace.remove(one.z)
+            with self.neurites.together():
+                for one in edits:
+                    if isinstance(one, Place):
+                        trace.place(one.zyx, int(self._flag_of(trace, one, waited)))
+                    else:
+                        trace.remove(one.z)
         except BcannotError as error:
             self.warned.emit(one_line(error))
         if trace.z != z:
             trace.go_to(z)
+        if waited and len(trace.session.clicks) > count:
+            self._phase = Phase.RUNNING
+            self._go_on()
+            return
+        if self.advances and self._mode is Mode.HAND and _placed_here(edits, z):
+            trace.press("next_section")
         self._said = self._said if self._phase is Phase.RUNNING else "Edited by hand."
         self._tell()
 
     def go_to(self, z: int) -> None:
-        """Move to section ``z`` for the person; a running policy is paused."""
+        """Move to section ``z`` for the person.
+
+        A running policy is paused; a proposal waits while the person looks at other sections.
+        """
         trace = self.trace
         if trace is None or z == trace.z or not trace.covers(z):
             return
-        self._take_over()
+        if self._phase is Phase.RUNNING:
+            self._take_over()
         if not trace.terminated:
             trace.go_to(z)
         self._tell()
 
     def next_section(self) -> None:
         """Press +z for the person."""
-        self._press("next_section")
+        self._step(1)
 
     def previous_section(self) -> None:
         """Press −z for the person."""
-        self._press("previous_section")
+        self._step(-1)
 
     def done(self) -> None:
-        """Press Done for the person: the trace is complete."""
-        self._press("done")
+        """Press Done for the person: the neurite is complete."""
+        trace = self.trace
+        if trace is not None and not trace.terminated:
+            self._take_over()
+            trace.press("done")
+            self._mark(Status.DONE)
+            self._to(Phase.FINISHED, "Done. Save the trace, or press Start or edit to go on.")
 
     def undo(self) -> None:
-        """Take back the last edit, whoever made it; a running policy is paused."""
-        if self.trace is not None and self.trace.can_undo:
-            self._person_acts()
+        """Take back the last change, in whichever neurite; a running policy is paused."""
+        change = self.neurites.timeline.next_undo
+        if change is not None:
             self._take_over()
-            self.trace.undo()
+            self.neurites.timeline.undo(lambda neurite: self._at(neurite).undo())
             self._tell()
 
     def redo(self) -> None:
-        """Make the edit again that was taken back last; a running policy is paused."""
-        if self.trace is not None and self.trace.can_redo:
+        """Make the change again that was taken back last; a running policy is paused."""
+        change = self.neurites.timeline.next_redo
+        if change is not None:
             self._take_over()
-            self.trace.redo()
+            self.neurites.timeline.redo(lambda neurite: self._at(neurite).redo())
             self._tell()
-
-    # ---------------------------------------------------------------------------- policy
-    def start(self, *, once: bool = False) -> int | None:
-        """Begin or go on with a policy's run; ``once`` for a single click.
-
-        Returns
-        -------
-        int or None
-            The run's generation; None where there is nothing to run on.
-        """
-        trace = self.trace
-        if trace is None:
-            self.warned.emit("Pick a start point first: press 'Pick start point', then click.")
-            return None
-        if self._phase is Phase.RUNNING:
-            return None
-        if trace.terminated:
-            self._reopen(trace)
-        self._run = _Run(once=once)
-        generation = self._next_generation()
-        self._to(Phase.RUNNING, "The policy is tracing…")
-        return generation
-
-    def pause(self) -> None:
-        """Hold the policy; `start` goes on."""
-        if self._phase is Phase.RUNNING:
-            self._halt("Paused. Press Start to go on.")
-
-    def stop(self) -> None:
-        """End the policy's run; the trace stays and is the person's."""
-        if self._phase in (Phase.RUNNING, Phase.PAUSED):
-            self._next_generation()
-            self._to(Phase.MANUAL, "Stopped. The trace is yours to edit.")
-
-    def accept(self, proposal: Proposal) -> bool:
-        """Make the policy's click, unless it is stale.
-
-        Returns
-        -------
-        bool
-            Whether the click was made.
-        """
-        trace = self.trace
-        stale = trace is None or not self.wants(proposal.generation)
-        if trace is None or stale or proposal.base != len(trace.history):
-            return False
-        self.proposal = proposal
-        try:
-            outcome = trace.click(proposal.click_xy, actor="policy")
-        except ClickError as error:
-            self.fail(Failure(proposal.generation, one_line(error)))
-            return False
-        self._count(outcome.action)
-        self._tell()
-        return True
-
-    def fail(self, failure: Failure) -> None:
-        """End the run by an error: the trace so far is kept."""
-        if not self.wants(failure.generation):
-            return
-        self._next_generation()
-        self.warned.emit(failure.message)
-        kept = "The trace so far is kept; press Start to go on."
-        self._to(Phase.FAILED, f"Stopped by an error: {failure.message} {kept}")
-
-    def wants(self, generation: int) -> bool:
-        """Whether a run of this generation is going on (any thread may ask)."""
-        return generation == self._generation and self._phase is Phase.RUNNING
-
-    def situation(self) -> Situation:
-        """Return the history and the state that a policy is to act on (any thread may ask)."""
-        trace = self.trace
-        if trace is None:
-            raise TaskError("the trace was closed")
-        return trace.situation()
 
     # ------------------------------------------------------------------------- recording
     def record(self, folder: Path | None) -> None:
-        """Write the session's clicks, those so far included, to a journal; None stops writing.
+        """Write every neurite's clicks, those so far included, to journals; None stops writing.
 
-        The next sessions are recorded too.
+        Neurites to come are recorded too.
 
         Raises
         ------
         BcannotError
-            The journal cannot be made; nothing is recorded.
+            A journal cannot be made; nothing is recorded.
         """
         self._records.switch(folder)
         self._tell()
 
     @property
     def recording(self) -> Recording | None:
-        """The journal that is being written."""
-        return self._records.current
+        """The journal of the active neurite that is being written."""
+        return self._records.of(self.neurites.active)
 
-    def _open_recording(self, folder: Path) -> Recording | None:
-        if self.trace is None:
-            return None
-        header = self.trace.header(recorded_with="napari-bcannot")
-        recording = Recording(folder, header, self.warned.emit)
-        recording.write(self.trace.session.clicks)
-        return recording
-
-    def _write(self, token: ClickToken) -> None:
-        if self.recording is not None:
-            self.recording.write([token])
-
-    # -------------------------------------------------------------------------- internal
-    def _press(self, button: str) -> None:
+    # --------------------------------------------------------------------------- internal
+    def _step(self, by: int) -> None:
         trace = self.trace
-        if trace is None or trace.terminated:
-            return
-        self._take_over()
-        trace.press(button)
-        if trace.terminated:
-            self._to(Phase.FINISHED, "Done. Save the trace, or press Start or edit to go on.")
-        else:
+        if trace is not None and not trace.terminated:
+            if self._phase is Phase.RUNNING:
+                self._take_over()
+            trace.press("next_section" if by > 0 else "previous_section")
             self._tell()
+
+    def _at(self, neurite: Neurite) -> TraceSession:
+        """Return a neurite's session, active and open, to take something back in it."""
+        self.neurites.activate(neurite)
+        return self._person_acts() or neurite.trace
 
     def _person_acts(self) -> TraceSession | None:
         """Return the session ready for a person's click: after Done it is opened again."""
-        trace = self.trace
-        if trace is not None and trace.terminated:
-            self._reopen(trace)
+        active = self.neurites.active
+        if active is not None and active.trace.terminated:
+            self._reopen(active)
             self._phase, self._said = Phase.MANUAL, "The trace is open again."
-        return trace
+        return self.trace
 
-    def _reopen(self, trace: TraceSession) -> None:
-        """Go on after Done: a new session, so also a new journal."""
-        self._records.end()
-        trace.reopen()
-        self._records.anew()
+    def _flag_of(self, trace: TraceSession, place: Place, waited: bool) -> Flag:
+        """Return whether a placement corrects a policy's node or its proposal."""
+        info = trace.node_info(place.zyx[0])
+        ghost = self.ghost_zyx if waited else None
+        corrects = info is not None and info.actor == "policy" and not info.accepted
+        corrects |= ghost is not None and round(ghost[0]) == place.zyx[0]
+        return Flag.CORRECTION if corrects else Flag.NONE
 
-    def _take_over(self) -> None:
-        if self._phase is Phase.RUNNING:
-            self._halt("You took over. Press Start to let the policy go on from here.")
-
-    def _halt(self, message: str) -> None:
+    def _let_go(self) -> None:
+        """End the policy's run before another neurite becomes the active one."""
         self._next_generation()
-        self._to(Phase.PAUSED, message)
+        self.proposal = self._stop = None
+        if self._phase is not Phase.IDLE:
+            self._phase = Phase.MANUAL
 
-    def _count(self, action: str) -> None:
-        run, trace = self._run, self.trace
-        run.clicks += 1
-        run.idle_clicks = run.idle_clicks + 1 if action == "none" else 0
-        if trace is None:
-            return
-        if trace.terminated:
-            self._next_generation()
-            self._phase = Phase.FINISHED
-            self._said = "Done by the policy. Save the trace, or press Start or edit to go on."
-        elif run.once:
-            self._halt(f"One step: {action.replace('_', ' ')}.")
-        elif run.idle_clicks >= IDLE_CLICKS:
-            self._halt(f"Paused: the policy's last {IDLE_CLICKS} clicks did nothing.")
-        elif run.clicks >= CLICKS_PER_SECTION * trace.sections:
-            self._halt(f"Paused: {run.clicks} clicks without Done.")
-
-    def _next_generation(self) -> int:
-        self._generation += 1
-        return self._generation
-
-    def _to(self, phase: Phase, message: str) -> None:
-        self._phase, self._said = phase, message
+    def _on_activated(self, neurite: Neurite | None) -> None:
+        self._next_generation()
+        self.proposal = self._stop = None
+        if neurite is None:
+            self._phase = Phase.IDLE
+        else:
+            done = neurite.trace.terminated
+            self._phase = Phase.FINISHED if done else Phase.MANUAL
+            self._said = neurite.note or ("Done." if done else READY)
         self._tell()
 
-    def _tell(self) -> None:
-        self.changed.emit(self.snapshot())
+    def _tried(self, make: Callable[[], Neurite], said: str) -> Neurite | None:
+        try:
+            made = make()
+        except BcannotError as error:
+            self.warned.emit(one_line(error))
+            return None
+        self._to(Phase.MANUAL, said)
+        return made
+
+
+def _placed_here(edits: Sequence[Edit], z: int) -> bool:
+    return len(edits) == 1 and isinstance(edits[0], Place) and edits[0].zyx[0] == z
+
+
+def _place_of(volume: Volume) -> tuple[object, ...]:
+    """Return what tells volumes apart."""
+    return volume.address, tuple(volume.shape), tuple(volume.voxel_nm)

@@ -57,11 +57,15 @@ class PolicyLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One click of the session, the state it was made in and who made it."""
+    """One click of the session, the state it was made in and who made it.
+
+    ``accepted`` says that a person accepted it as the policy proposed it.
+    """
 
     state: Any
     click_xy: ClickXY
     actor: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class Seat:
             self.policy.reset()
             missed = history[-HISTORY_STEPS:]
         for step in missed:
-            trusted = step.actor == "person"
+            trusted = step.actor == "person" or step.accepted
             self.policy.observe(render(step.state), step.click_xy, trusted=trusted)
         self._seen = history
 
