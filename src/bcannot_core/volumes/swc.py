@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +163,19 @@ def read_swc(path: str | Path) -> Skeleton:
         A line is malformed (named by its number), an id is repeated, a parent is missing, the
         parents form a cycle, or the file is empty or too large.
     """
+    return read_swc_file(path).skeleton
+
+
+class SwcFile(NamedTuple):
+    """A skeleton in nm, the id that each of its nodes has in the file, the file's unit in nm."""
+
+    skeleton: Skeleton
+    ids: list[int]
+    unit_nm: float
+
+
+def read_swc_file(path: str | Path) -> SwcFile:
+    """Read like `read_swc`, with what it takes to add to the file."""
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -174,7 +188,16 @@ def read_swc(path: str | Path) -> Skeleton:
         raise VolumeFormatError(f"{path} cannot be read: {error.strerror}") from error
     if not rows.ids:
         raise VolumeFormatError(f"{path} holds no nodes: it is empty or no SWC file")
-    return _build(rows, path)
+    unit = _unit_nm(rows, path)
+    return SwcFile(_build(rows, unit, path), rows.ids, unit)
+
+
+def _unit_nm(rows: _Rows, path: Path) -> float:
+    unit = rows.header.get("unit", "nm")
+    factor = nm_per_unit(unit)
+    if factor is None:
+        raise VolumeFormatError(f"{path} has the unknown unit {unit}: use nm or um")
+    return factor
 
 
 def _read_rows(file: io.TextIOBase, path: Path) -> _Rows:
@@ -220,7 +243,7 @@ def _read_node(rows: _Rows, text: str, number: int, path: Path) -> None:
     rows.lines.append(number)
 
 
-def _build(rows: _Rows, path: Path) -> Skeleton:
+def _build(rows: _Rows, factor: float, path: Path) -> Skeleton:
     index: dict[int, int] = {}
     for i, node in enumerate(rows.ids):
         if index.setdefault(node, i) != i:
@@ -234,10 +257,6 @@ def _build(rows: _Rows, path: Path) -> Skeleton:
     looped = find_cycle(parents)
     if looped is not None:
         raise _fail(path, rows.lines[looped], f"node {rows.ids[looped]} is its own ancestor")
-    unit = rows.header.get("unit", "nm")
-    factor = nm_per_unit(unit)
-    if factor is None:
-        raise VolumeFormatError(f"{path} has the unknown unit {unit}: use nm or um")
     with np.errstate(over="ignore"):
         values = np.asarray(rows.xyzr, np.float64) * factor
     if not np.isfinite(values).all():
@@ -247,7 +266,7 @@ def _build(rows: _Rows, path: Path) -> Skeleton:
     return Skeleton(values[:, [2, 1, 0]], parents, values[:, 3], kinds, header)
 
 
-def _parents_first(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+def parents_first(parents: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return an order of the nodes in which every parent comes before its children."""
     order = np.arange(len(parents))
     if (parents < order).all():
@@ -279,7 +298,7 @@ def write_swc(path: str | Path, skeleton: Skeleton) -> None:
         name is untouched.
     """
     path = Path(path)
-    order = _parents_first(skeleton.parents)
+    order = parents_first(skeleton.parents)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     lines = ["# SWC skeleton, columns id type x y z radius parent", "# unit: nm"]
