@@ -187,7 +187,11 @@ def _open_grey(address: str, contrast: tuple[float, float]) -> Volume:
 
 
 def describe_task(
-    task: Any, meta: Mapping[str, Any] | None = None, *, seed: int = 0
+    task: Any,
+    meta: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    fingerprint: bool = True,
 ) -> JournalHeader:
     """Return what a journal or an episode keeps of a task: the journal's first line.
 
@@ -201,6 +205,8 @@ def describe_task(
         JSON values to keep.
     seed : int
         What the world was drawn with; decides it where there is no volume.
+    fingerprint : bool
+        Whether to take the volume's, which reads some of it.
 
     Raises
     ------
@@ -215,21 +221,28 @@ def describe_task(
     volume = getattr(world, "volume", None) if task.id == NeuronTracing.id else None
     data = None
     if world is not None and volume is not None:
-        data = refer_to(volume, world.start_zyx, world.labels).to_dict()
+        reference = refer_to(volume, world.start_zyx, world.labels, fingerprint=fingerprint)
+        data = reference.to_dict()
     files = task.files_fingerprint() if isinstance(task, TaskBase) else ""
     kept = {**(meta or {}), FILES: files} if files else dict(meta or {})
     return JournalHeader(task.id, config, data, str(variant), seed, kept)
 
 
-def refer_to(volume: Volume, start_zyx: tuple[float, float, float], labels: Any = None) -> DataRef:
-    """Return a reference to a start point in a volume."""
+def refer_to(
+    volume: Volume,
+    start_zyx: tuple[float, float, float],
+    labels: Any = None,
+    *,
+    fingerprint: bool = True,
+) -> DataRef:
+    """Return a reference to a start point in a volume, with or without its fingerprint."""
     z, y, x = (round(c) for c in start_zyx)
     return DataRef(
         volume=volume.address,
         start_zyx=(z, y, x),
         voxel_nm=volume.voxel_nm,
         contrast=(volume.contrast.lo, volume.contrast.hi),
-        fingerprint=volume.fingerprint(),
+        fingerprint=volume.fingerprint() if fingerprint else "",
         labels=getattr(labels, "address", None),
     )
 

@@ -71,11 +71,13 @@ class Journal(LineFile):
         path = Path(path)
         contents = read_journal(path)
         lines = [encode_header(contents.header)]
-        for i, (click, at_ms) in enumerate(zip(contents.clicks, contents.times, strict=True)):
-            lines.append(encode_event(i, click, at_ms))
+        events = zip(contents.clicks, contents.times, contents.confidences, strict=True)
+        lines += [encode_event(i, *event) for i, event in enumerate(events)]
         return cls._open(path, lines, contents.torn_bytes, fsync_s)
 
-    def append(self, token: ClickToken, at_ms: int | None = None) -> None:
+    def append(
+        self, token: ClickToken, at_ms: int | None = None, confidence: float | None = None
+    ) -> None:
         """Add one event; when this returns the event survives a kill of the process.
 
         Parameters
@@ -84,6 +86,8 @@ class Journal(LineFile):
             The event.
         at_ms : int, optional
             When it happened: milliseconds since 1970, UTC.
+        confidence : float, optional
+            How sure the policy was, 0 to 1.
 
         Raises
         ------
@@ -93,7 +97,7 @@ class Journal(LineFile):
         """
         if len(self) >= MAX_EVENTS:
             raise JournalError(f"journal {self.path} has {MAX_EVENTS} events, the most it may have")
-        self._lines.append(encode_event(len(self), token, at_ms))
+        self._lines.append(encode_event(len(self), token, at_ms, confidence))
         self.flush()
 
 

@@ -1,6 +1,7 @@
 """The lines of a journal: a header, then one event a line, JSON each. See ``docs/formats.md``."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -69,12 +70,15 @@ class JournalContents:
         How many torn bytes follow them.
     times : tuple
         When each event happened, milliseconds since 1970 (UTC); None where that was not noted.
+    confidences : tuple
+        How sure the policy was of each event, 0 to 1; None where that was not noted.
     """
 
     header: JournalHeader
     clicks: tuple[ClickToken, ...]
     torn_bytes: int = 0
     times: tuple[int | None, ...] = field(default=(), compare=False)
+    confidences: tuple[float | None, ...] = field(default=(), compare=False)
 
 
 def read_journal(path: str | os.PathLike[str]) -> JournalContents:
@@ -120,12 +124,16 @@ def encode_header(header: JournalHeader) -> bytes:
     return line
 
 
-def encode_event(index: int, token: ClickToken, at_ms: int | None = None) -> bytes:
-    """Return the line of one event, checked; ``at_ms`` is when it happened."""
+def encode_event(
+    index: int, token: ClickToken, at_ms: int | None = None, confidence: float | None = None
+) -> bytes:
+    """Return the line of one event, checked; when it happened, and how sure a policy was of it."""
     body = {"i": index, **{name: getattr(token, name) for name in _EVENT_FIELDS}}
     _check_event(body, "the event")
-    when = {} if at_ms is None else {"at": int(at_ms)}
-    line = _dump({**body, **{name: int(body[name]) for name in _LIMITS}, **when})
+    more: dict[str, Any] = {} if at_ms is None else {"at": int(at_ms)}
+    if confidence is not None and math.isfinite(confidence):
+        more["confidence"] = round(float(confidence), 4)
+    line = _dump({**body, **{name: int(body[name]) for name in _LIMITS}, **more})
     if len(line) > MAX_EVENT_BYTES:
         raise JournalError(f"an event has {len(line)} bytes, more than {MAX_EVENT_BYTES}")
     return line
@@ -145,6 +153,7 @@ def _read(file: IO[bytes], path: Path) -> JournalContents:
     header = _decode_header(first, path)
     clicks: list[ClickToken] = []
     times: list[int | None] = []
+    sure: list[float | None] = []
     torn = 0
     while line := file.readline(MAX_EVENT_BYTES + 1):
         event = _decode_event(line, len(clicks), path)
@@ -158,7 +167,8 @@ def _read(file: IO[bytes], path: Path) -> JournalContents:
             raise JournalError(f"journal {path} has more than {MAX_EVENTS} events")
         clicks.append(event[0])
         times.append(event[1])
-    return JournalContents(header, tuple(clicks), torn, tuple(times))
+        sure.append(event[2])
+    return JournalContents(header, tuple(clicks), torn, tuple(times), tuple(sure))
 
 
 def _rest_of_torn_line(file: IO[bytes], line: bytes) -> int | None:
@@ -202,8 +212,10 @@ def _decode_header(line: bytes, path: Path) -> JournalHeader:
     return JournalHeader(**values)
 
 
-def _decode_event(line: bytes, index: int, path: Path) -> tuple[ClickToken, int | None] | None:
-    """Return the token on a line and its time, None where the line is torn."""
+def _decode_event(
+    line: bytes, index: int, path: Path
+) -> tuple[ClickToken, int | None, float | None] | None:
+    """Return the token on a line, its time and confidence; None where the line is torn."""
     body = _parse(line) if line.endswith(b"\n") else None
     if body is None:
         return None
@@ -211,9 +223,12 @@ def _decode_event(line: bytes, index: int, path: Path) -> tuple[ClickToken, int 
     if body.get("i") != index:
         raise JournalError(f"{where}: event {body.get('i')!r} stands where event {index} should")
     _check_event(body, where)
-    at_ms = body.get("at")
-    known = isinstance(at_ms, int) and not isinstance(at_ms, bool)
-    return ClickToken(**{name: body[name] for name in _EVENT_FIELDS}), at_ms if known else None
+    at_ms, sure = body.get("at"), body.get("confidence")
+    return (
+        ClickToken(**{name: body[name] for name in _EVENT_FIELDS}),
+        at_ms if isinstance(at_ms, int) and not isinstance(at_ms, bool) else None,
+        float(sure) if isinstance(sure, int | float) and 0 <= sure <= 1 else None,
+    )
 
 
 def _check_event(body: Mapping[str, Any], where: str) -> None:

@@ -40,6 +40,7 @@ class LineFile(Closing):
         self._saved = 0
         self._size = 0
         self._torn = False  # a failed write may have left part of itself behind
+        self._parked = False
         self._fsync_s = fsync_s
         self._synced_at = time.monotonic()
 
@@ -107,6 +108,9 @@ class LineFile(Closing):
             return
         data = b"".join(self._lines[self._saved :])
         try:
+            if self._parked:
+                self._file = self.path.open("r+b", buffering=0)
+                self._parked = False
             self._check_file()
             self._torn = True
             _write_all(self._file, data)
@@ -120,6 +124,19 @@ class LineFile(Closing):
                 f"cannot write {self.what} {self.path}: {reason}; {self.pending} events are kept "
                 f"in memory: free space and go on, or save the {self.what} elsewhere"
             ) from error
+
+    def park(self) -> None:
+        """Close the file until the next line: so many files can be had that few are open.
+
+        Raises
+        ------
+        JournalError
+            Pending lines could not be written; the file stays open.
+        """
+        self.flush()
+        if not self._file.closed:
+            self._file.close()
+            self._parked = True
 
     def save_as(self, path: str | os.PathLike[str]) -> None:
         """Write the whole file, pending events included, to a new one and go on there.
@@ -146,6 +163,7 @@ class LineFile(Closing):
         self._file.close()
         self.path, self._file = path, file
         self._saved, self._size, self._torn = other._saved, other._size, False
+        self._parked = False
 
     def close(self) -> None:
         """Write what is pending, put it on the disk and close the file.
@@ -170,6 +188,7 @@ class LineFile(Closing):
     def discard(self) -> None:
         """Close the file as it is, giving up what is pending."""
         self._file.close()
+        self._parked = False
 
     def _check_file(self) -> None:
         """See that the file ends where the last event ended, or make it so after a failure."""
