@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 XVFB := env -u QT_QPA_PLATFORM xvfb-run -a -s "-screen 0 1400x900x24"
 
-.PHONY: help demo test test-fast lint bench setup system clean
+.PHONY: help demo test test-fast lint docs wheel bench setup system clean
 
 help:
 	@echo "make demo       trace neurites in the bundled volume, write SWC files and a picture to $(OUT)"
 	@echo "make test       run all tests (under a virtual screen)"
 	@echo "make test-fast  run the tests that need neither a window nor much time"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation site, into build/site"
+	@echo "make wheel      wheel and sdist into dist, each installed into an empty environment and tried"
 	@echo "make bench      rendering speed and the latency of the policy"
 	@echo "make clean      remove the virtual environment and caches"
 
@@ -42,6 +44,13 @@ test-fast: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+wheel: $(READY)
+	$(BIN)/python scripts/try_distribution.py --out dist
 
 bench: $(READY)
 	$(BIN)/bcannot bench render

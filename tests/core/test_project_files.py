@@ -12,7 +12,7 @@ from bcannot_core.cli import app
 
 ROOT = Path(bcannot_core.__file__).parents[2]
 SCRIPTS = [".ci/run", "scripts/system-packages.sh"]
-TARGETS = ["demo", "test", "test-fast", "lint", "bench"]
+TARGETS = ["demo", "test", "test-fast", "lint", "docs", "wheel", "bench"]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "Makefile").exists(), reason="needs a checkout")
 

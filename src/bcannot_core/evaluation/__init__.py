@@ -1,0 +1,1 @@
+"""Evaluation: closed loop, teacher forced, baselines, measurements of speed, reports."""
