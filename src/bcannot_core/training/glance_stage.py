@@ -39,7 +39,7 @@ def glance_losses(output: GlanceOutput, targets: Sequence[Target]) -> dict[str, 
     belief = torch.sigmoid(output.belief) * weight
     shared = (belief * mask).sum((1, 2))
     overlap = 1 - (2 * shared + 20) / (belief.sum((1, 2)) + mask.sum((1, 2)) + 20)
-    wanted = _bell(where, mask)
+    wanted = bell(where, mask)
     spread = -(wanted * F.log_softmax(output.heat.flatten(1), 1).view_as(mask)).sum((1, 2))
     losses = {
         "mask": 4 * (cross * weight).mean(),
@@ -66,7 +66,7 @@ def _hits(output: GlanceOutput, mask: Tensor) -> Tensor:
     return mask.flatten(1).gather(1, best)[:, 0]
 
 
-def _bell(where_yx: Tensor, mask: Tensor) -> Tensor:
+def bell(where_yx: Tensor, mask: Tensor) -> Tensor:
     """Return a normal distribution around each point, inside the mask."""
     line = torch.arange(mask.shape[1], device=mask.device)
     rows = torch.exp(-((line - where_yx[:, :1]) ** 2) / (2 * CLICK_SIGMA**2))

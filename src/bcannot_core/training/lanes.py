@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from bcannot_core.policy.config import GlanceConfig
 from bcannot_core.policy.glance import AFFINITIES
-from bcannot_core.policy.retina import OUTSIDE_GREY, SETTLE_LOOKS, crop, normalise
-from bcannot_core.screen.sprites import ring_offsets
-from bcannot_core.tasks.neuron_tracing import NODE_RADIUS, PREVIOUS_ALPHA, PREVIOUS_COLOUR
+from bcannot_core.policy.retina import SETTLE_LOOKS, crop
+from bcannot_core.training.follower import Follower, Past, Yx
 from bcannot_core.training.tissue import Block
 
 _LONGEST = 45
@@ -29,8 +28,6 @@ _OFF_CENTRE = 0.6
 _CARELESS = 0.04
 _CORRECTED = 0.5
 _POOR = 0.5
-
-Yx = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -58,16 +55,8 @@ class Target:
     affinities: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Past:
-    z: int
-    corner_yx: Yx
-    belief: NDArray[np.float32]
-    marked: bool
-
-
-class Lane:
-    """One neurite under way.
+class Lane(Follower):
+    """One neurite of a labelled block under way.
 
     Parameters
     ----------
@@ -80,9 +69,14 @@ class Lane:
     """
 
     def __init__(self, config: GlanceConfig, rng: np.random.Generator, ends: float = 0.0) -> None:
-        self.config, self.ends = config, ends
-        self.rng = rng
+        super().__init__(config, rng)
+        self.ends = ends
         self.block_id = -1
+
+    @property
+    def grey(self) -> NDArray[np.uint8]:
+        """What is seen, (z, y, x)."""
+        return self.block.grey
 
     def start(self, block: Block, block_id: int) -> None:
         """Begin a neurite drawn uniformly among those of a block."""
@@ -95,7 +89,7 @@ class Lane:
         self.focus = block.reference(self.z, self.section, None)
         if rng.random() < _OFF_CENTRE:
             self.focus = self._towards_border(self.focus)
-        self.past: list[_Past] = []
+        self.past: list[Past] = []
         self.marks = bool(rng.random() < _MARKED)
         self.missed = self.age = self.absent = 0
         self.settling = SETTLE_LOOKS - 1
@@ -111,38 +105,6 @@ class Lane:
         ys, xs = self.block.pixels(self.z, self.section)
         i = self.rng.integers(ys.size)
         return int(ys[i]), int(xs[i])
-
-    def inputs(self, out: NDArray[np.float32]) -> None:
-        """Write what the network sees into a zeroed (inputs, size, size) array."""
-        half, views = self.config.size // 2, self.config.views
-        y0, x0 = self.focus[0] - half, self.focus[1] - half
-        crop(self.block.grey[self.z], (x0, y0), out[0], OUTSIDE_GREY)
-        if self._marked():
-            self._mark(out[0], 0, 0)
-        normalise(out[0])
-        for i, lag in enumerate(self.config.lags):
-            if lag > len(self.past):
-                continue
-            past = self.past[lag - 1]
-            crop(self.block.grey[past.z], (x0, y0), out[1 + i], OUTSIDE_GREY)
-            if past.marked:
-                self._mark(out[1 + i], past.corner_yx[0] - y0, past.corner_yx[1] - x0)
-            normalise(out[1 + i])
-            corner = (x0 - past.corner_yx[1], y0 - past.corner_yx[0])
-            crop(past.belief, corner, out[1 + views + i], 0)
-
-    def _marked(self) -> bool:
-        """Whether the screen shows the node of the section before."""
-        return self.marks and self.age > 0
-
-    def _mark(self, grey: NDArray[np.float32], down: int, right: int) -> None:
-        """Draw the node of the section before, as the screen does, where a glance was centred."""
-        half, size = self.config.size // 2, self.config.size
-        dy, dx = ring_offsets(NODE_RADIUS)
-        ys, xs = dy + half + down, dx + half + right
-        seen = (ys >= 0) & (ys < size) & (xs >= 0) & (xs < size)
-        ys, xs = ys[seen], xs[seen]
-        grey[ys, xs] += PREVIOUS_ALPHA * (PREVIOUS_COLOUR[1] - grey[ys, xs])
 
     def target(self) -> Target:
         """Return the ground truth of the present glance."""
@@ -196,10 +158,10 @@ class Lane:
         corner = (self.focus[0] - half, self.focus[1] - half)
         if self.settling:
             self.settling -= 1
-            self.past = [_Past(self.z, corner, belief, False)]
+            self.past = [Past(self.z, corner, belief, False)]
             return True
         click = self._clicked((corner[0] + click_yx[0], corner[1] + click_yx[1]))
-        now = _Past(self.z, corner, belief, self._marked())
+        now = Past(self.z, corner, belief, self._marked())
         self.past = [now, *self.past[: max(self.config.lags) - 1]]
         self.age += 1
         if not self.tracked:
@@ -271,7 +233,7 @@ class Lane:
         self.focus = (values["focus"][0], values["focus"][1])
         self.missed, self.age, self.lasts, self.settling, self.absent = values["counts"]
         self.past = [
-            _Past(z, (y, x), belief, bool(marked))
+            Past(z, (y, x), belief, bool(marked))
             for (z, y, x, marked), belief in zip(values["past"], arrays["beliefs"], strict=True)
         ]
         self.marks = bool(values["marks"])

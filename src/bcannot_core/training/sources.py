@@ -1,6 +1,6 @@
 """From datasets of episodes to the labelled tissue that they were recorded in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def tissues_of(episodes: Iterable[Episode]) -> list[Tissue]:
         raise DatasetError(
             "the datasets hold no episode with labels: record or generate with labels"
         )
-    return [_tissue(*names, found) for names, found in boxes.items()]
+    return [tissue_at(*names, found) for names, found in boxes.items()]
 
 
 def _plain(address: str) -> str:
@@ -52,7 +52,16 @@ def _plain(address: str) -> str:
     )
 
 
-def _tissue(volume_address: str, labels_address: str, boxes: list[Box | None]) -> Tissue:
+def tissue_at(
+    volume_address: str, labels_address: str, boxes: Sequence[Box | None] = (None,)
+) -> Tissue:
+    """Return a labelled volume, cut to what some boxes span; None is the whole of it.
+
+    Raises
+    ------
+    DatasetError
+        Shapes differ, or it is too large to hold.
+    """
     volume, labels = open_volume(volume_address), open_volume(labels_address, labels=True)
     if volume.shape != labels.shape:
         raise DatasetError(

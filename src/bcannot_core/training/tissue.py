@@ -202,7 +202,7 @@ def cut_block(tissue: Tissue, rng: np.random.Generator, augmentation: Augmentati
         zoom *= float(np.exp(rng.uniform(*np.log(augmentation.zooms))))
     seen, truth = _resampled(grey, labels, zoom, rng)
     outside = seen < 0
-    shown = _shown(np.clip(seen, 0, 255) / np.float32(255), rng)
+    shown = varied_look(np.clip(seen, 0, 255) / np.float32(255), rng)
     picture = np.where(outside, np.float32(OUTSIDE_GREY), np.clip(shown * 255, 0, 255))
     return Block(picture.astype(np.uint8), truth)
 
@@ -231,7 +231,7 @@ def _resampled(
     return seen, truth
 
 
-def _shown(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def varied_look(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Vary blur, contrast, brightness and noise of (z, y, x) grey values in 0…1; damage some."""
     depth = len(grey)
     if rng.random() < 0.3:

@@ -202,6 +202,26 @@ RECIPES: dict[str, EmRecipe] = {
             ),
             damage=_SECTIONS_DAMAGE,
         ),
+        # Stained for protein, expanded and seen by fluorescence: membranes are bright.
+        EmRecipe(
+            name="expanded",
+            shape_zyx=(96, 256, 256),
+            voxel_nm_zyx=(16.0, 10.0, 10.0),
+            density=1.2,
+            calibre_nm=62.0,
+            look=Look(
+                cytoplasm=78.0,
+                cytoplasm_spread=24.0,
+                membrane=200.0,
+                membrane_nm=18.0,
+                mitochondrion=130.0,
+                texture=10.0,
+                dots=10.0,
+                noise=9.0,
+                blur_px=1.1,
+            ),
+            damage=Damage(contrast=0.1, jitter_px=0.6),
+        ),
     )
 }
 
