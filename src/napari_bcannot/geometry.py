@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 VOLUME_KEY = "bcannot_volume"
 """Layer metadata: the `Volume` that the plugin's reader made the layer of."""
+FINEST_KEY = "bcannot_finest"
+"""Layer metadata: which level of its volume a layer shows as its finest, by default the first."""
 OVERLAY_KEY = "bcannot_overlay"
 """Layer metadata: the plugin shows something over a volume here, it is none itself."""
 READ_TIMEOUT_S = 8.0
@@ -69,6 +71,11 @@ def is_labels_layer(layer: Any) -> bool:
     return type(layer).__name__ == "Labels" and layer.ndim == 3
 
 
+def finest_of(layer: Any) -> int:
+    """Return which level of its volume is a layer's finest one."""
+    return int(layer.metadata.get(FINEST_KEY, 0))
+
+
 def voxel_nm_of(layer: Any) -> tuple[Triple, bool]:
     """Return a layer's voxel size (z, y, x) in nm, and whether the layer states one.
 
@@ -76,7 +83,7 @@ def voxel_nm_of(layer: Any) -> tuple[Triple, bool]:
     """
     volume = layer.metadata.get(VOLUME_KEY)
     if isinstance(volume, Volume):
-        return volume.scales[0].voxel_nm, volume.voxel_known
+        return volume.scales[finest_of(layer)].voxel_nm, volume.voxel_known
     names = [str(unit) for unit in layer.units]
     factors = [NM_PER.get(name, 1.0) for name in names]
     z, y, x = (abs(float(s)) * f for s, f in zip(layer.scale, factors, strict=True))
@@ -120,8 +127,9 @@ def open_layer(layer: Any, voxel_nm: Triple, nm_per_px: float) -> tuple[Volume, 
     _refuse_rotation(layer)
     base = volume_of(layer, voxel_nm)
     volume = base.at_scale(_level_for(base, nm_per_px))
-    ratio = np.divide(volume.voxel_nm, base.scales[0].voxel_nm)
-    if not np.allclose(base.scales[0].voxel_nm, voxel_nm, rtol=1e-6):
+    finest = base.scales[finest_of(layer)].voxel_nm
+    ratio = np.divide(volume.voxel_nm, finest)
+    if not np.allclose(finest, voxel_nm, rtol=1e-6):
         stated = (np.asarray(voxel_nm) * ratio).tolist()
         volume = open_volume(volume.address, voxel_nm=stated, timeout_s=READ_TIMEOUT_S)
     scale = np.asarray(layer.scale, dtype=float) * ratio

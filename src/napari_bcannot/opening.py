@@ -1,13 +1,107 @@
 """Opens volumes by their address without holding up the window."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from napari.layers import Layer
 
+from bcannot_core.errors import BcannotError
+from bcannot_core.volumes import ScaleInfo, Volume, open_volume
+from bcannot_core.volumes.catalogue import CatalogueEntry, find_volume
 from napari_bcannot.background import Background
-from napari_bcannot.readers import LayerData, read_volume
+from napari_bcannot.fetching import Refresher
+from napari_bcannot.geometry import READ_TIMEOUT_S
+from napari_bcannot.remote_layers import LayerData, volume_layer, warm_up
+from napari_bcannot.turns import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to open.
+
+    Attributes
+    ----------
+    address : str
+        Of the grey values.
+    labels : str
+        Address of the ids to show upon them; empty for none.
+    finest : int
+        Finest level to show.
+    """
+
+    address: str
+    labels: str = ""
+    finest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVolumes:
+    """Layers to add, and what could not be opened beside them."""
+
+    layers: tuple[LayerData, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a volume before it is shown."""
+
+    scales: tuple[ScaleInfo, ...]
+    dtype: str
+    voxel_known: bool
+
+
+def labels_address(entry: CatalogueEntry) -> str:
+    """Return the address of the labels of an entry of the catalogue; empty where it has none."""
+    known = find_volume(entry.labels) if entry.labels else None
+    return known.address if known else entry.labels or ""
+
+
+def read_request(request: Request) -> OpenedVolumes:
+    """Open what is asked for; waits for servers.
+
+    Labels that cannot be opened leave the grey values without them.
+
+    Raises
+    ------
+    VolumeError
+        The grey values cannot be opened.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        grey = pool.submit(open_volume, request.address, timeout_s=READ_TIMEOUT_S)
+        ids = pool.submit(_open_labels, request.labels) if request.labels else None
+        volume = grey.result()
+        finest = min(request.finest, len(volume.scales) - 1)
+        layers = [volume_layer(volume, finest=finest)]
+        problem = ""
+        try:
+            labels = ids.result() if ids else None
+            if labels is not None:
+                beside = volume.scales[finest].voxel_nm
+                layers.append(volume_layer(labels, beside=beside))
+        except BcannotError as error:
+            problem = f"The segmentation is not shown: {one_line(error)}"
+    warm_up(volume)
+    return OpenedVolumes(tuple(layers), problem)
+
+
+def look_up(address: str) -> Facts:
+    """Return what a volume's metadata say; waits for servers.
+
+    Raises
+    ------
+    VolumeError
+        It cannot be opened.
+    """
+    volume = open_volume(address, timeout_s=READ_TIMEOUT_S)
+    return Facts(volume.scales, str(volume.dtype), volume.voxel_known)
+
+
+def _open_labels(address: str) -> Volume:
+    return open_volume(address, labels=True, timeout_s=READ_TIMEOUT_S)
 
 
 class VolumeOpener:
@@ -18,7 +112,7 @@ class VolumeOpener:
     viewer : napari.Viewer
         Gets the layers.
     opened : callable
-        Gets the new layer.
+        Gets each new layer.
     failed : callable
         Gets a one-line message.
     """
@@ -28,16 +122,33 @@ class VolumeOpener:
     ) -> None:
         self._viewer = viewer
         self._opened = opened
+        self._failed = failed
         self._background = Background(failed, latest=False)
 
-    def open(self, address: str) -> None:
-        """Begin to open a volume."""
-        self._background.run(partial(read_volume, address), self._add)
+    @property
+    def busy(self) -> bool:
+        """Whether something is being opened."""
+        return self._background.busy
+
+    def open(self, request: Request | str) -> None:
+        """Begin to open volumes."""
+        wanted = Request(request) if isinstance(request, str) else request
+        self._background.run(partial(read_request, wanted), self._add)
+
+    def look_up(self, address: str, done: Callable[[Facts], None]) -> None:
+        """Begin to read what a volume's metadata say."""
+        self._background.run(partial(look_up, address), done)
 
     def close(self) -> None:
         """Take no notice of what is still being opened."""
         self._background.drop()
 
-    def _add(self, layers: list[LayerData]) -> None:
-        for data, meta, kind in layers:
-            self._opened(self._viewer.add_layer(Layer.create(data, meta, kind)))
+    def _add(self, opened: OpenedVolumes) -> None:
+        layers = [Layer.create(data, meta, kind) for data, meta, kind in opened.layers]
+        for layer in layers:
+            Refresher.shared().attach(self._viewer.add_layer(layer))
+        if len(layers) > 1:
+            self._viewer.layers.selection.active = layers[0]
+        self._opened(layers[0])
+        if opened.problem:
+            self._failed(opened.problem)

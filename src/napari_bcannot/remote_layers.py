@@ -19,7 +19,7 @@ from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_shape
 from bcannot_core.volumes.fetching import Fetcher
 from bcannot_core.volumes.lazy import LazyArray
 from bcannot_core.volumes.multiscale import Pyramid
-from napari_bcannot.geometry import VOLUME_KEY
+from napari_bcannot.geometry import FINEST_KEY, VOLUME_KEY
 
 FETCHER_KEY = "bcannot_fetcher"
 """Layer metadata: the `Fetcher` of a layer that is fetched part by part."""
@@ -94,7 +94,7 @@ def volume_layer(
         "translate": _place(info.offset, info.voxel_nm, beside or info.voxel_nm),
         "units": NM,
         "axis_labels": AXES,
-        "metadata": {VOLUME_KEY: volume, "address": volume.address},
+        "metadata": {VOLUME_KEY: volume, FINEST_KEY: finest, "address": volume.address},
     }
     data = _in_memory(volume, finest)
     if data is None:

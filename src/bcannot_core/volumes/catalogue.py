@@ -58,7 +58,7 @@ def public_catalogue() -> tuple[CatalogueEntry, ...]:
 
 def own_catalogue_path() -> Path:
     """Return the file with the person's own entries; the same format as the public one."""
-    return Path(platformdirs.user_config_dir("bcannot")) / "catalogue.json"
+    return platformdirs.user_config_path("bcannot", appauthor=False) / "catalogue.json"
 
 
 def own_catalogue() -> tuple[CatalogueEntry, ...]:

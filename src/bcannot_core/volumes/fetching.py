@@ -1,6 +1,7 @@
 """Fetches what is looked at on background threads; looking itself never waits for a server."""
 
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ AHEAD, BEHIND = 6, 2
 CHEAP_BLOCKS = 2
 """So few blocks of a local file are read at once instead of in the background."""
 
+_DETAILS = re.compile(r": [A-Z_]{5,}: ")
 _LOG = logging.getLogger(__name__)
 
 
@@ -93,6 +95,8 @@ class Fetcher:
         self._message = ""
         self._view: tuple[int, Box] | None = None
         self._looked_at = -1
+        self._travel = 1
+        self._looks_ahead = False
         self._halted: tuple[int, Box] | None = None
         self._closed = False
 
@@ -155,16 +159,16 @@ class Fetcher:
                 return
             tasks = plan[1]
             if kind == "view":
-                ahead = self._ahead(level, box)
+                self._travel = self._direction(level, box)
                 self._view, self._message = (level, box), ""
-                self._wishes["ahead"] = [t for t in ahead if t not in set(tasks)]
+                self._wishes["ahead"], self._looks_ahead = [], True
             if set(tasks) - self._lacking[kind]:
                 self._total = 0
                 self._came = time.monotonic()
             self._wishes[kind] = [t for t in tasks if t not in self._running]
             self._lacking[kind] = set(tasks)
             self._total = max(self._total, self._waiting())
-            self._start_threads()
+            self._start_thread()
             begun = self._waiting() > 0
         if begun and self.woken is not None:
             self.woken(self)
@@ -181,24 +185,28 @@ class Fetcher:
         self._halted = None
         return False
 
-    def _ahead(self, level: int, box: Box) -> list[Task]:
+    def _direction(self, level: int, box: Box) -> int:
+        """Return 1 or -1: which way the person goes through the sections."""
+        before = self._view
+        axis = _thin_axis(box)
+        if before is None or before[0] != level or axis is None:
+            return 1
+        return self._travel if (d := box[2 * axis] - before[1][2 * axis]) == 0 else (1, -1)[d < 0]
+
+    def _ahead(self) -> list[Task]:
         """Return the missing blocks of the neighbouring sections, the next one first."""
-        thin = [axis for axis, size in enumerate(box_shape(box)) if size == 1]
-        if not thin:
+        if self._view is None or (axis := _thin_axis(self._view[1])) is None:
             return []
-        axis, size = thin[0], self.pyramid.levels[level].shape[thin[0]]
-        before = self._view[1][2 * axis] if self._view and self._view[0] == level else box[2 * axis]
-        sign = -1 if box[2 * axis] < before else 1
-        near = sorted(range(-BEHIND, AHEAD + 1), key=abs)
+        level, box = self._view
+        source = self.pyramid.sources[self.pyramid.levels[level].source]
         tasks: dict[Task, None] = {}
-        for at in (box[2 * axis] + sign * step for step in near if step):
-            if 0 <= at < size:
-                there = (*box[: 2 * axis], at, at + 1, *box[2 * axis + 2 :])
-                plan = self.pyramid.plan(level, _as_box(there))
+        for step in sorted(range(-BEHIND, AHEAD + 1), key=abs):
+            at = box[2 * axis] + self._travel * step
+            if step and 0 <= at < self.pyramid.levels[level].shape[axis]:
+                there = _as_box((*box[: 2 * axis], at, at + 1, *box[2 * axis + 2 :]))
+                plan = self.pyramid.plan(level, there)
                 tasks |= dict.fromkeys(plan[1] if plan and plan[0] == level else ())
-        most = int(self.pyramid.sources[self.pyramid.levels[level].source].budget_bytes // 4)
-        block = self.pyramid.sources[self.pyramid.levels[level].source].block_bytes
-        return list(tasks)[: max(1, most // block)]
+        return list(tasks)[: max(1, source.budget_bytes // 4 // source.block_bytes)]
 
     # ------------------------------------------------------------------------------ control
     def state(self) -> FetchState:
@@ -241,19 +249,27 @@ class Fetcher:
         return self._threads == 0
 
     def _clear(self) -> None:
-        for kind in self._wishes:
-            self._wishes[kind] = []
+        self._drop_wishes()
         for kind in self._lacking:
             self._lacking[kind] = set()
         self._total = 0
+
+    def _drop_wishes(self) -> None:
+        self._looks_ahead = False
+        for wishes in self._wishes.values():
+            wishes.clear()
 
     def _waiting(self) -> int:
         return len(self._lacking["view"] | self._lacking["overview"])
 
     # ------------------------------------------------------------------------------ threads
-    def _start_threads(self) -> None:
-        wanted = sum(len(tasks) for tasks in self._wishes.values())
-        for _ in range(min(wanted, self._limit) - self._threads):
+    def _start_thread(self) -> None:
+        """Start one thread where there is work for it; each starts the next one.
+
+        Starting all at once would hold up whoever looks.
+        """
+        wanted = sum(len(tasks) for tasks in self._wishes.values()) + self._looks_ahead
+        if self._threads < min(self._limit, wanted + len(self._running)):
             self._threads += 1
             threading.Thread(target=self._work, name="bcannot-fetch", daemon=True).start()
 
@@ -271,11 +287,14 @@ class Fetcher:
                 self._threads -= 1
             else:
                 self._running.add(task)
+                self._start_thread()
             return task
 
     def _next(self) -> Task | None:
-        for kind in ("view", "overview", "ahead"):
-            wishes = self._wishes[kind]
+        for kind, wishes in self._wishes.items():
+            if kind == "ahead" and self._looks_ahead and not self._running:
+                wishes[:] = self._ahead()
+                self._looks_ahead = False
             while wishes:
                 task = wishes.pop(0)
                 if task in self._running:
@@ -300,7 +319,7 @@ class Fetcher:
         with self._lock:
             self._running.discard(task)
             if problem is not None:
-                self._message = f"A part is damaged and shown black: {_one_line(problem)}"
+                self._message = f"A part is damaged and shown black: {_short(problem)}"
             self._arrived(task)
 
     def _arrived(self, task: Task) -> None:
@@ -315,12 +334,16 @@ class Fetcher:
             _LOG.error("an unexpected error while fetching", exc_info=error)
         if self._closed or self._failed_at is not None:
             return
-        for kind in self._wishes:
-            self._wishes[kind] = []
+        self._drop_wishes()
         if self._waiting():
             self._failed_at = time.monotonic()
-            self._message = _one_line(error)
+            self._message = _short(error)
             self.version += 1
+
+
+def _thin_axis(box: Box) -> int | None:
+    """Return the axis across which a box is one section, or None."""
+    return next((axis for axis, size in enumerate(box_shape(box)) if size == 1), None)
 
 
 def _as_box(values: tuple[int, ...]) -> Box:
@@ -328,5 +351,7 @@ def _as_box(values: tuple[int, ...]) -> Box:
     return z0, z1, y0, y1, x0, x1
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _short(error: BaseException) -> str:
+    """Return an error's message on one line, without what a network library adds to it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return _DETAILS.split(text)[0]

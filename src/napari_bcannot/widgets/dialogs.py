@@ -23,7 +23,26 @@ def ask_swc(parent: QWidget) -> Path | None:
     return Path(path).with_suffix(".swc") if path else None
 
 
+def ask_starts(parent: QWidget) -> Path | None:
+    """Ask for a table of start points."""
+    path, _ = QFileDialog.getOpenFileName(parent, "Start points", "", "Tables (*.csv);;All (*)")
+    return Path(path) if path else None
+
+
 def ask_folder(parent: QWidget, title: str, at: str = "") -> Path | None:
     """Ask for a folder."""
     folder = QFileDialog.getExistingDirectory(parent, title, at)
     return Path(folder) if folder else None
+
+
+def ask_volume(parent: QWidget) -> Path | None:
+    """Ask for a file that holds a volume."""
+    kinds = "Volumes (*.tif *.tiff *.npz *.npy *.h5 *.hdf5);;All files (*)"
+    path, _ = QFileDialog.getOpenFileName(parent, "Open a volume", "", kinds)
+    return Path(path) if path else None
+
+
+def ask_name(parent: QWidget, title: str, suggested: str) -> str | None:
+    """Ask for a name."""
+    name, given = QInputDialog.getText(parent, title, "Name", text=suggested)
+    return name.strip() or None if given else None
