@@ -12,11 +12,10 @@ from bcannot_core.annotators.labels import Flag
 from bcannot_core.errors import BcannotError
 from bcannot_core.volumes import Volume
 from napari_bcannot import branching
-from napari_bcannot.neurite_records import NeuriteRecords
 from napari_bcannot.neurites import Neurite, Parent, Status
 from napari_bcannot.nodes import Edit, Place
 from napari_bcannot.policy_turns import PolicyTurns
-from napari_bcannot.recording import Recording
+from napari_bcannot.recorder import SittingRecorder
 from napari_bcannot.run_count import IDLE_CLICKS as IDLE_CLICKS
 from napari_bcannot.snapshot import Mode, Phase, Snapshot
 from napari_bcannot.tracing import TraceSession
@@ -32,6 +31,8 @@ class TraceController(PolicyTurns):
     ----------
     neurites : NeuriteList
         All of them; commands act on the active one.
+    recorder : SittingRecorder
+        Writes down whatever happens to them.
     advances : bool
         Whether a node that the person places by hand leads on to the next section.
     """
@@ -39,7 +40,7 @@ class TraceController(PolicyTurns):
     def __init__(self) -> None:
         super().__init__()
         self.advances = False
-        self._records = NeuriteRecords(self.neurites, self.warned.emit)
+        self.recorder = SittingRecorder(self.neurites, self.warned.emit)
         self.neurites.activated.connect(self._on_activated)
         self.neurites.changed.connect(lambda *_: self._tell())
 
@@ -128,7 +129,7 @@ class TraceController(PolicyTurns):
         """Let go of all neurites; what was recorded stays."""
         self._next_generation()
         self._phase, self._said, self._stop = Phase.IDLE, message, None
-        self._records.end_all()
+        self.recorder.end_all()
         self.proposal = None
         self.neurites.clear()
         if not quiet:
@@ -245,22 +246,20 @@ class TraceController(PolicyTurns):
 
     # ------------------------------------------------------------------------- recording
     def record(self, folder: Path | None) -> None:
-        """Write every neurite's clicks, those so far included, to journals; None stops writing.
-
-        Neurites to come are recorded too.
+        """Record sessions in a folder each below ``folder``, this one so far included; None stops.
 
         Raises
         ------
         BcannotError
-            A journal cannot be made; nothing is recorded.
+            The session's folder cannot be made; nothing is recorded.
         """
-        self._records.switch(folder)
+        self.recorder.switch(folder)
         self._tell()
 
     @property
-    def recording(self) -> Recording | None:
-        """The journal of the active neurite that is being written."""
-        return self._records.of(self.neurites.active)
+    def recording(self) -> Path | None:
+        """The folder of the session that is being recorded."""
+        return self.recorder.folder
 
     # --------------------------------------------------------------------------- internal
     def _step(self, by: int) -> None:

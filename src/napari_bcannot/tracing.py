@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,8 +274,17 @@ class TraceSession:
         self._begin_session()
         self.replay(clicks)
 
-    def replay(self, clicks: Iterable[ClickToken]) -> None:
+    def replay(
+        self, clicks: Iterable[ClickToken], confidences: Iterable[float | None] = ()
+    ) -> None:
         """Make recorded clicks; nobody is told, and nothing is read.
+
+        Parameters
+        ----------
+        clicks : iterable of ClickToken
+            What was clicked.
+        confidences : iterable of float, optional
+            How sure a policy was of each click, as far as known.
 
         Raises
         ------
@@ -283,10 +293,11 @@ class TraceSession:
         """
         self._quiet = self._again = True
         try:
-            for token in clicks:
+            for token, self._sure in zip_longest(clicks, confidences):
                 self.session.apply((token.x, token.y), token.actor, token.flags, token.ms)
         finally:
             self._quiet = self._again = False
+            self._sure = None
 
     def adopt(
         self, nodes_zyx: Sequence[Zyx], actor: str, confidence: Sequence[float | None] = ()

@@ -1,16 +1,12 @@
 """The state machine, a person and a policy in one session: no Qt here."""
 
-import errno
-
 import numpy as np
 import pytest
 
 from bcannot_core.errors import VolumeUnreachableError
-from bcannot_core.session.journal import read_journal
 from bcannot_core.volumes.swc import read_swc
 from napari_bcannot.controller import IDLE_CLICKS, TraceController
 from napari_bcannot.nodes import Place, Remove
-from napari_bcannot.recording import Recording
 from napari_bcannot.snapshot import Phase
 from napari_bcannot.turns import Failure, Proposal, Seat, take_turns
 
@@ -288,95 +284,6 @@ def test_stopping_hands_the_trace_to_the_person(make_controller, pixel_policy):
     run(controller, pixel_policy, turns=2)
     controller.stop()
     assert controller.snapshot().phase is Phase.MANUAL
-
-
-# ----------------------------------------------------------------------------------- journal
-def test_the_journal_holds_every_click_from_the_first(make_controller, pixel_policy, tmp_path):
-    controller = make_controller(sections=4)
-    run(controller, pixel_policy, turns=3)
-    controller.record(tmp_path)
-    controller.edit([Place((2, 100.0, 100.0))])
-    controller.undo()
-    clicks = list(controller.trace.session.clicks)
-    contents = read_journal(controller.recording.path)
-    assert list(contents.clicks) == clicks
-    assert contents.header.task == "neuron_tracing"
-    assert contents.header.config["sections"] == 4
-    controller.close()
-
-
-def test_after_done_a_new_journal_begins_that_replays_on_its_own(make_controller, tmp_path):
-    controller = make_controller(sections=4)
-    controller.record(tmp_path)
-    controller.done()
-    first = controller.recording.path
-    controller.edit([Place((1, 95.0, 90.0))])
-    second = controller.recording.path
-    controller.close()
-    assert [t.action for t in read_journal(first).clicks] == ["place", "done"]
-    second_actions = [t.action for t in read_journal(second).clicks]
-    assert "done" not in second_actions
-    assert second_actions.count("place") == 2
-
-
-def test_the_next_trace_is_recorded_too(make_controller, make_trace, tmp_path):
-    controller = make_controller()
-    controller.record(tmp_path)
-    controller.begin(make_trace())
-    controller.record(None)
-    assert len(list(tmp_path.glob("*.jsonl"))) == 2
-    controller.next_section()
-    assert sum(len(read_journal(path).clicks) for path in tmp_path.glob("*.jsonl")) == 2
-
-
-def test_a_full_disk_is_said_once_and_tracing_goes_on(
-    make_controller, pixel_policy, tmp_path, monkeypatch
-):
-    controller = make_controller(sections=4)
-    controller.record(tmp_path)
-    journal = controller.recording.journal
-
-    class Full:
-        closed = False
-
-        def __init__(self, file):
-            self.file = file
-
-        def write(self, data):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-    file = journal._file
-    monkeypatch.setattr(journal, "_file", Full(file))
-    run(controller, pixel_policy)
-    assert controller.snapshot().phase is Phase.FINISHED
-    assert len(controller.warnings) == 1
-    assert "No space left" in controller.warnings[0]
-    monkeypatch.setattr(journal, "_file", file)
-    controller.record(None)
-    clicks = read_journal(journal.path).clicks
-    assert len(clicks) == len(controller.trace.session.clicks), "pending clicks were lost"
-
-
-def test_a_folder_that_cannot_be_made_is_refused(make_controller, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    controller = make_controller()
-    with pytest.raises(Exception, match="cannot make the folder"):
-        controller.record(blocked / "journals")
-    assert controller.recording is None
-
-
-def test_two_journals_of_one_second_have_names_of_their_own(make_trace, tmp_path):
-    header = make_trace().header()
-    paths = set()
-    for _ in range(3):
-        recording = Recording(tmp_path, header, lambda message: None)
-        paths.add(recording.path)
-        recording.close()
-    assert len(paths) == 3
 
 
 # --------------------------------------------------------------------------------------- swc

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from bcannot_core.session.journal import read_journal
 from bcannot_core.volumes.swc import read_swc
 
 pytestmark = pytest.mark.gui
@@ -182,27 +181,6 @@ def test_done_and_saving(make_desk, tmp_path, monkeypatch):
     desk.press("save")
     assert desk.shown[-1][0] == "error"
     assert "\n" not in desk.shown[-1][1]
-
-
-def test_recording_writes_a_journal_of_everything(make_desk, tmp_path):
-    desk = make_desk()
-    desk.pick()
-    desk.widget.view.record.setChecked(True)
-    desk.key("Period")
-    desk.click(desk.tube.at(1))
-    desk.widget.view.record.setChecked(False)
-    (path,) = (tmp_path / "journals").glob("*.jsonl")
-    assert [c.action for c in read_journal(path).clicks] == ["place", "next_section", "place"]
-
-
-def test_a_journal_folder_that_cannot_be_made_is_said(make_desk, tmp_path):
-    desk = make_desk()
-    desk.pick()
-    (tmp_path / "file").write_text("")
-    desk.widget.recorder.folder = tmp_path / "file" / "x"
-    desk.widget.view.record.setChecked(True)
-    assert desk.shown[-1][0] == "error"
-    assert not desk.widget.view.record.isChecked()
 
 
 def test_a_start_point_outside_the_volume_is_said(make_desk):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -113,25 +114,41 @@ class SittingWriter(Closing):
 
     # ---------------------------------------------------------------------------- neurites
     def add(
-        self, facts: NeuriteFacts, header: JournalHeader, clicks: Iterable[ClickToken] = ()
+        self,
+        facts: NeuriteFacts,
+        header: JournalHeader,
+        clicks: Iterable[ClickToken] = (),
+        confidences: Mapping[int, float | None] = MappingProxyType({}),
     ) -> int:
-        """Take note of a new neurite and its clicks so far; return its number."""
+        """Take note of a new neurite, its clicks so far and how sure a policy was of some.
+
+        Returns
+        -------
+        int
+            The neurite's number in the session.
+        """
         self._last += 1
         number = self._last
-        self._track(number, header, clicks)
+        self._track(number, header, clicks, confidences)
         name = self._tracks[number].path.name
         self.note(kinds.NEURITE, neurite=number, journal=name, **facts.to_fields())
         return number
 
     def click(self, number: int, token: ClickToken, confidence: float | None = None) -> None:
         """Write one click of a neurite, and how sure the policy was of it."""
-        self._write(number, [token], confidence)
+        self._write(number, [(token, confidence)])
 
-    def begin_again(self, number: int, header: JournalHeader, clicks: Iterable[ClickToken]) -> None:
+    def begin_again(
+        self,
+        number: int,
+        header: JournalHeader,
+        clicks: Iterable[ClickToken],
+        confidences: Mapping[int, float | None] = MappingProxyType({}),
+    ) -> None:
         """Go on with a neurite in a new journal, which begins with clicks made again."""
         clicks = tuple(clicks)
         self._close_track(number)
-        self._track(number, header, clicks)
+        self._track(number, header, clicks, confidences)
         name = self._tracks[number].path.name
         self.note(kinds.JOURNAL, neurite=number, journal=name, carried=len(clicks))
 
@@ -182,16 +199,22 @@ class SittingWriter(Closing):
         self._lock.release()
 
     # ---------------------------------------------------------------------------- internal
-    def _track(self, number: int, header: JournalHeader, clicks: Iterable[ClickToken]) -> None:
-        self._tracks[number] = Track(_free(self.folder, number), header)
-        self._write(number, clicks)
-
-    def _write(
-        self, number: int, clicks: Iterable[ClickToken], confidence: float | None = None
+    def _track(
+        self,
+        number: int,
+        header: JournalHeader,
+        clicks: Iterable[ClickToken],
+        confidences: Mapping[int, float | None],
     ) -> None:
-        track = self._tracks[number]
+        self._tracks[number] = Track(_free(self.folder, number), header)
+        self._write(number, [(token, confidences.get(i)) for i, token in enumerate(clicks)])
+
+    def _write(self, number: int, clicks: Iterable[tuple[ClickToken, float | None]]) -> None:
+        track = self._tracks.get(number)
+        if track is None:  # its journal was lost before the session was resumed
+            return
         at_ms = _now_ms()
-        track.waiting.extend((token, at_ms, confidence) for token in clicks)
+        track.waiting.extend((token, at_ms, confidence) for token, confidence in clicks)
         self._try(lambda: track.flush(self._syncer))
         self._recent.pop(number, None)
         self._recent[number] = track

@@ -290,7 +290,7 @@ class TraceNeuronWidget(DockedWidget):
         self.view.show_snapshot(snapshot)
         recording = self.controller.recording
         self.view.record.setToolTip(
-            f"Writing every click to {recording.path}" if recording else RECORD_TIP
+            f"Writing every click to {recording}" if recording else RECORD_TIP
         )
         if self.binding is not None:
             self.binding.refresh()
