@@ -9,7 +9,7 @@ from bcannot_core.skeletons import NamedSkeleton, SkeletonSet
 from bcannot_core.volumes import Skeleton
 
 VOXEL = (30.0, 8.0, 4.0)
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+NAMES = st.text(max_size=12)
 
 
 def two_neurites() -> SkeletonSet:

@@ -16,6 +16,7 @@ from bcannot_core.skeletons import (
     read_skeletons,
     write_skeletons,
 )
+from bcannot_core.skeletons.convert import Format
 from bcannot_core.skeletons.graphs import edges_of_parents, parents_of_edges
 from bcannot_core.skeletons.reading import clean
 from bcannot_core.volumes import Skeleton
@@ -24,7 +25,7 @@ NAMES = ["a.swc", "folder", "a.nml", "a.csv", "a.precomputed"]
 HERE = Path(__file__).parent.parent / "data" / "skeletons"
 
 
-def form_of(name: str) -> str | None:
+def form_of(name: str) -> Format | None:
     return "swc-folder" if name == "folder" else None
 
 

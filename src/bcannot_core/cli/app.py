@@ -11,11 +11,13 @@ import typer.main
 
 from bcannot_core.cli import (
     bench,
+    convert,
     demo,
     evaluate,
     export,
     finetune,
     generate,
+    learn,
     policies,
     probe,
     replay,
@@ -46,12 +48,14 @@ app = typer.Typer(
 COMMANDS = (
     demo,
     trace,
+    convert,
     generate,
     replay,
     stats,
     export,
     train,
     finetune,
+    learn,
     evaluate,
     report,
     probe,

@@ -135,7 +135,7 @@ def _read_groups(file: io.TextIOBase, path: Path) -> tuple[_Columns, dict[str, _
     if not (set(NM) <= columns.index.keys() or set(VOXELS) <= columns.index.keys()):
         raise columns.fail(1, f"has neither the columns {', '.join(NM)} nor {', '.join(VOXELS)}")
     groups: dict[str, _Rows] = {}
-    reader = csv.reader(_bounded(file, columns), delimiter=_delimiter(header))
+    reader = csv.reader(_bounded(file, columns), delimiter=_delimiter(header), strict=True)
     at = columns.index.get("neurite")
     for count, row in enumerate(reader):
         line = reader.line_num + 1
@@ -244,10 +244,10 @@ def _parents(rows: _Rows, columns: _Columns) -> NDArray[np.int64]:
     if "parent" not in columns.index:
         return np.arange(-1, count - 1, dtype=np.int64)
     ids = columns.text(rows, "id") if "id" in columns.index else list(map(str, range(1, count + 1)))
-    index = {node: i for i, node in enumerate(ids)}
-    if len(index) != count:
-        again = next(i for i, node in enumerate(ids) if index[node] != i)
-        raise columns.fail(rows.lines[again], f"the id {ids[again][:40]!r} stands there twice")
+    index: dict[str, int] = {}
+    for i, node in enumerate(ids):
+        if index.setdefault(node, i) != i:
+            raise columns.fail(rows.lines[i], f"the id {node[:40]!r} stands there twice")
     parents = np.full(count, -1, np.int64)
     for i, parent in enumerate(columns.text(rows, "parent")):
         if parent and parent not in index and parent != "-1":
