@@ -69,6 +69,13 @@ class GlancePolicy(Policy):
             heat += gate * near / max(float(near.sum()), 1e-9)
         return heat
 
+    def belief(self, click: tuple[int, int]) -> float | None:
+        """Return how likely a place of the last frame belongs to the neurite; 0 out of sight."""
+        glimpse = self._eye.glimpse
+        if glimpse is None:
+            return None
+        return glimpse.at(glimpse.belief, self._eye.retina.to_register(click), 0.0)
+
     # Inside -----------------------------------------------------------------------------------
 
     def _look(self, frame: Frame) -> None:

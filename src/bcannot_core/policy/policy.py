@@ -187,6 +187,21 @@ class Policy(ABC):
         Zeros before the first frame.
         """
 
+    def belief(self, _click: tuple[int, int]) -> float | None:
+        """Return how likely a place of the last frame belongs to the object that is followed.
+
+        Parameters
+        ----------
+        click : tuple of int
+            (x, y) in frame pixels.
+
+        Returns
+        -------
+        float or None
+            0…1; None where nothing was seen yet, or by a policy that holds no such belief.
+        """
+        return None
+
     # For the families -------------------------------------------------------------------------
 
     def _bounds(self, _frame: Frame) -> tuple[int, int]:

@@ -163,6 +163,11 @@ class Retina:
         cx, cy = self.to_canvas(point)
         return cx + self.config.canvas_xywh[0], cy + self.config.canvas_xywh[1]
 
+    def to_register(self, frame_xy: Point) -> Point:
+        """Return the register coordinates of a pixel of the present frame."""
+        x, y, _, _ = self.config.canvas_xywh
+        return frame_xy[0] - x + self.offset_xy[0], frame_xy[1] - y + self.offset_xy[1]
+
     def focus(self) -> Point:
         """Return the centre of the next glance: the last click, else the canvas centre."""
         _, _, width, height = self.config.canvas_xywh
