@@ -9,8 +9,8 @@ def canvas_widget(viewer: Any) -> Any:
 
 
 def main_window(viewer: Any) -> Any:
-    """Return the Qt window of a viewer."""
-    return viewer.window._qt_window
+    """Return the Qt window of a viewer, also of the proxy that napari gives to commands."""
+    return getattr(viewer, "__wrapped__", viewer).window._qt_window
 
 
 def camera(viewer: Any) -> Any:
@@ -32,3 +32,26 @@ def canvas_xy(viewer: Any, world: tuple[float, ...]) -> tuple[float, float]:
     shown = [world[axis] for axis in viewer.dims.displayed]
     x, y = (canvas.view.transform * canvas.view.scene.transform).map(shown[::-1])[:2]
     return float(x), float(y)
+
+
+def viewer_at_hand() -> Any:
+    """Return the viewer that menus act on.
+
+    Raises
+    ------
+    RuntimeError
+        There is no viewer.
+    """
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise RuntimeError("There is no viewer: open napari first.")
+    return viewer
+
+
+def run_command(command: str) -> None:
+    """Run a command of napari's menus or of a plugin, for the viewer at hand."""
+    from napari._app_model import get_app_model
+
+    get_app_model().commands.execute_command(command).result()

@@ -52,7 +52,8 @@ def read_named_starts(path: Path, voxel_nm: Sequence[float] | None = None) -> li
     UsageError
         The file cannot be read, a row is not three numbers, or there is none.
     """
-    columns, starts = _Columns(), []
+    columns = _Columns()
+    starts: list[NamedStart] = []
     for number, row in enumerate(_rows(path), start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):
