@@ -15,6 +15,7 @@ from napari_bcannot.settings import forget_settings
 if TYPE_CHECKING:
     from napari_bcannot.widgets.batch_panel import BatchWidget
     from napari_bcannot.widgets.docked import DockedWidget
+    from napari_bcannot.widgets.review_queue import ReviewWidget
     from napari_bcannot.widgets.trace_neuron import TraceNeuronWidget
 
 Command = Callable[[], None]
@@ -56,45 +57,50 @@ def batch_widget() -> "BatchWidget":
     return widget_in(viewer_at_hand(), BatchWidget, "napari-bcannot.trace_many")
 
 
-def _trace(method: str, *values: Any) -> Command:
-    """Return a command that calls a method of the *Trace neuron* widget."""
+def review_widget() -> "ReviewWidget":
+    """Return the *Review traces* widget of the viewer at hand, opened where it is not."""
+    from napari_bcannot.widgets.review_queue import ReviewWidget
+
+    return widget_in(viewer_at_hand(), ReviewWidget, "napari-bcannot.review_traces")
+
+
+def _press(widget: Callable[[], Any], method: str, *values: Any) -> Command:
+    """Return a command that calls a method of a widget."""
 
     def command() -> None:
-        getattr(trace_widget(), method)(*values)
+        getattr(widget(), method)(*values)
 
     command.__name__ = command.__qualname__ = method
     return command
 
 
-def _batch(method: str) -> Command:
-    """Return a command that calls a method of the *Trace many* widget."""
+pick_start = _press(trace_widget, "pick_start", True)
+start = _press(trace_widget, "start")
+pause = _press(trace_widget, "pause")
+step = _press(trace_widget, "step")
+stop = _press(trace_widget, "stop")
+undo = _press(trace_widget, "undo")
+redo = _press(trace_widget, "redo")
+next_section = _press(trace_widget, "next_section")
+previous_section = _press(trace_widget, "previous_section")
+done = _press(trace_widget, "done")
+save_trace = _press(trace_widget, "save_as")
+open_address = _press(trace_widget, "ask_address")
+choose_policy = _press(trace_widget, "choose_policy")
 
-    def command() -> None:
-        getattr(batch_widget(), method)()
+batch_from_table = _press(batch_widget, "ask_table")
+batch_from_layer = _press(batch_widget, "take_layer")
+batch_start = _press(batch_widget, "start")
+batch_cancel = _press(batch_widget, "cancel")
+batch_save = _press(batch_widget, "save_as")
 
-    command.__name__ = command.__qualname__ = method
-    return command
-
-
-pick_start = _trace("pick_start", True)
-start = _trace("start")
-pause = _trace("pause")
-step = _trace("step")
-stop = _trace("stop")
-undo = _trace("undo")
-redo = _trace("redo")
-next_section = _trace("next_section")
-previous_section = _trace("previous_section")
-done = _trace("done")
-save_trace = _trace("save_as")
-open_address = _trace("ask_address")
-choose_policy = _trace("choose_policy")
-
-batch_from_table = _batch("ask_table")
-batch_from_layer = _batch("take_layer")
-batch_start = _batch("start")
-batch_cancel = _batch("cancel")
-batch_save = _batch("save_as")
+review_look = _press(review_widget, "look")
+review_cancel = _press(review_widget, "cancel")
+review_accept = _press(review_widget, "accept")
+review_correct = _press(review_widget, "correct")
+review_split = _press(review_widget, "split")
+review_next = _press(review_widget, "skip")
+review_previous = _press(review_widget, "back")
 
 
 def toggle_heatmap() -> None:

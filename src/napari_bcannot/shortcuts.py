@@ -48,8 +48,17 @@ HELP = (
 
 def all_shortcuts() -> list[tuple[str, list[tuple[str, str]]]]:
     """Return every key and what it does, in named groups: what people are shown."""
-    trace = [(shortcut.label, shortcut.tells or shortcut.does) for shortcut in SHORTCUTS]
-    return [("Tracing", trace), ("Nodes", list(MOUSE))]
+    from napari_bcannot.review_keys import REVIEW_SHORTCUTS
+
+    return [
+        ("Tracing", [_row(shortcut) for shortcut in SHORTCUTS]),
+        ("Nodes", list(MOUSE)),
+        ("Reviewing (while Review traces is open)", [_row(key) for key in REVIEW_SHORTCUTS]),
+    ]
+
+
+def _row(shortcut: Shortcut) -> tuple[str, str]:
+    return shortcut.label, shortcut.tells or shortcut.does
 
 
 def shortcuts_table() -> str:
