@@ -92,6 +92,31 @@ class PixelPolicy:
         return LAYOUT.buttons["done" if full else "next_section"].centre
 
 
+@pytest.fixture(autouse=True)
+def settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    """Where settings are kept: never those of whoever runs the tests."""
+    from napari_bcannot import settings
+
+    path = tmp_path / "settings" / "napari.json"
+    monkeypatch.setattr(settings, "settings_path", lambda: path)
+    return path
+
+
+@dataclass
+class PixelTracer(PixelPolicy):
+    """The same for a tracer without a person."""
+
+    name: str = "pixels"
+
+    def act(self, frame: np.ndarray) -> tuple[int, int]:
+        return self.propose(frame).click_xy
+
+
+@pytest.fixture
+def make_tracer() -> type[PixelTracer]:
+    return PixelTracer
+
+
 @pytest.fixture
 def make_tube() -> type[Tube]:
     return Tube
