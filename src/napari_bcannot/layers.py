@@ -1,16 +1,11 @@
 """Layer data for napari: traces, in nanometres."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_bcannot.nodes import rows_to_edges
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bcannot_core.volumes.swc import Skeleton
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -55,28 +50,3 @@ def trace_layers(
     }  # fmt: skip
     vectors = rows_to_edges(rows) if edges is None else edges
     return [(vectors, path, "vectors"), (rows, points, "points")]
-
-
-def skeleton_layers(skeleton: "Skeleton", name: str) -> list[LayerData]:
-    """Return the layers of a skeleton, in voxels where its header states a voxel size."""
-    voxel_nm = _stated_voxel(skeleton.header)
-    rows = skeleton.to_voxels(voxel_nm)
-    children = np.flatnonzero(skeleton.parents >= 0)
-    starts = rows[children]
-    edges = np.stack([starts, rows[skeleton.parents[children]] - starts], axis=1)
-    features = {
-        "id": np.arange(1, len(rows) + 1),
-        "parent": np.where(skeleton.parents >= 0, skeleton.parents + 1, -1),
-        "radius_nm": skeleton.radius_nm,
-        "kind": skeleton.kinds,
-    }
-    return trace_layers(rows, edges, voxel_nm, name, features)
-
-
-def _stated_voxel(header: "Mapping[str, str]") -> tuple[float, float, float]:
-    try:
-        z, y, x = (float(word) for word in header.get("voxel_nm_zyx", "").split())
-    except ValueError:
-        return 1.0, 1.0, 1.0
-    stated = np.isfinite([z, y, x]).all() and min(z, y, x) > 0
-    return (z, y, x) if stated else (1.0, 1.0, 1.0)

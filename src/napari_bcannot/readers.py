@@ -1,8 +1,10 @@
-"""Reads volumes, SWC traces and datasets of sessions into layers."""
+"""Reads volumes, skeletons and datasets of sessions into layers."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from bcannot_core.errors import UsageError
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str], list[LayerData]]
@@ -11,6 +13,8 @@ VOLUME_SUFFIXES = (".tif", ".tiff", ".npz", ".npy", ".h5", ".hdf5", ".zarr")
 SCHEMES = ("precomputed://", "zarr://", "synthetic://", "gs://", "s3://", "http://", "https://")
 VOLUME_FILES = ("info", ".zarray", ".zattrs", ".zgroup", "zarr.json")
 """What lies in a folder that is a precomputed or zarr volume."""
+SKELETON_SUFFIXES = (".swc", ".nml", ".csv", ".precomputed")
+_IDS = "#ids="
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
@@ -27,16 +31,35 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
         return get_reader(path[0]) if len(path) == 1 and isinstance(path[0], str) else None
     lower = path.lower()
     if lower.startswith(SCHEMES):
-        return _read_with(path, read_volume)
+        return _read_with(path, read_skeletons if _IDS in path else read_volume)
     place = Path(path)
-    if lower.endswith(".swc"):
-        return _read_with(path, read_trace)
-    if place.is_dir() and _is_dataset(place):
-        return _read_with(path, read_dataset)
-    is_volume_folder = place.is_dir() and any((place / name).is_file() for name in VOLUME_FILES)
-    if is_volume_folder or (lower.endswith(VOLUME_SUFFIXES)):
-        return _read_with(path, read_volume)
-    return None
+    if place.is_dir():
+        read = _folder_reader(place)
+        return None if read is None else _read_with(path, read)
+    if lower.endswith(SKELETON_SUFFIXES):
+        return _read_with(path, read_skeletons) if _is_ours(place) else None
+    return _read_with(path, read_volume) if lower.endswith(VOLUME_SUFFIXES) else None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one of skeletons: a table is, if its columns are named so."""
+    if path.suffix.lower() != ".csv":
+        return True
+    from bcannot_core.skeletons.table import sniff_table
+
+    return sniff_table(path)
+
+
+def _folder_reader(folder: Path) -> Reader | None:
+    if any(folder.glob("*.parquet")):
+        return read_dataset
+    if any((folder / name).is_file() for name in VOLUME_FILES):
+        from bcannot_core.skeletons.precomputed import is_skeleton_folder
+
+        return read_skeletons if is_skeleton_folder(folder) else read_volume
+    if folder.suffix.lower() == ".zarr":
+        return read_volume
+    return read_skeletons if any(folder.glob("*.swc")) else None
 
 
 def _read_with(path: str, read: Reader) -> Reader:
@@ -61,18 +84,31 @@ def read_volume(path: str) -> list[LayerData]:
     return [volume_layer(open_volume(path, timeout_s=READ_TIMEOUT_S))]
 
 
-def read_trace(path: str) -> list[LayerData]:
-    """Read an SWC file as a points layer with its nodes and a vectors layer with its edges.
+def read_skeletons(path: str) -> list[LayerData]:
+    """Read skeletons (SWC, NML, CSV, precomputed) as a points layer of nodes and a vectors layer.
+
+    An address of precomputed skeletons on a server ends in ``#ids=1,2,3``, the segments to read.
 
     Raises
     ------
+    UsageError
+        It lacks a voxel size, or the ids are no numbers.
     VolumeError
         It cannot be read.
     """
-    from bcannot_core.volumes.swc import read_swc
-    from napari_bcannot.layers import skeleton_layers
+    from bcannot_core.skeletons import convert
+    from napari_bcannot import notices
+    from napari_bcannot.geometry import READ_TIMEOUT_S
+    from napari_bcannot.skeleton_layers import set_layers
 
-    return skeleton_layers(read_swc(path), Path(path).stem)
+    place, mark, ids = path.partition(_IDS)
+    if mark and not all(word.isdecimal() for word in ids.split(",")):
+        raise UsageError(f"{path} should end in ids like {_IDS}1,2,3")
+    numbers = [int(word) for word in ids.split(",")] if mark else None
+    found = convert.read_skeletons(place, None, convert.Reading(None, numbers, READ_TIMEOUT_S))
+    for remark in found.remarks:
+        notices.show_info(f"{path}: {remark}.")
+    return set_layers(found, Path(place).stem)
 
 
 def read_dataset(path: str) -> list[LayerData]:
@@ -86,7 +122,3 @@ def read_dataset(path: str) -> list[LayerData]:
     from napari_bcannot.session_layers import dataset_layers
 
     return dataset_layers(path)
-
-
-def _is_dataset(folder: Path) -> bool:
-    return any(folder.glob("*.parquet"))
