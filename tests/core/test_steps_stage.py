@@ -1,6 +1,7 @@
 """The second stage: rendered episodes, windows of them, and going on from a state."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from bcannot_core.policy.config import GlanceConfig, PolicyConfig
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput
 from bcannot_core.policy.glance_policy import GlancePolicy
 from bcannot_core.policy.network import PolicyNet
+from bcannot_core.training import rendering
 from bcannot_core.training.recipe import OptimizerRecipe, StepsRecipe
 from bcannot_core.training.rendering import RenderedEpisode, render, render_all, roll_out
 from bcannot_core.training.steps_stage import StepsStage, _spread
@@ -124,7 +126,10 @@ class ClicksAside(SeesBright):
         return output._replace(heat=heat, belief=torch.ones_like(heat))
 
 
-def test_a_roll_out_clicks_where_the_glance_does_and_aims_where_the_annotator_would(episodes):
+def test_a_roll_out_clicks_where_the_glance_does_and_aims_where_the_annotator_would(
+    episodes, monkeypatch
+):
+    monkeypatch.setattr(rendering, "_ERRING", rendering._ERRING.with_mistakes(0))
     net = make_net()
     net.glance = SeesBright(net.config.glance).eval()
     for episode in episodes:
@@ -143,6 +148,21 @@ def test_a_roll_out_clicks_where_the_glance_does_and_aims_where_the_annotator_wo
         assert (x < inside[:, 2]).all()
         assert (inside[:, 1] <= y).all()
         assert (y < inside[:, 3]).all()
+
+
+def test_what_goes_wrong_on_purpose_in_a_roll_out_is_taken_back(episodes, monkeypatch):
+    erring = replace(rendering._ERRING.with_mistakes(0.5), notice_late=0.0)
+    monkeypatch.setattr(rendering, "_ERRING", erring)
+    net = make_net()
+    net.glance = SeesBright(net.config.glance).eval()
+    answers = []
+    for episode in episodes:
+        rolled = roll_out(episode, net, torch.device("cpu"))
+        for t in np.flatnonzero(~rolled.wanted):
+            assert rolled.actions[t] == "place", "a mistake is seen, not imitated"
+            answers += [(rolled.actions[t + 1], rolled.wanted[t + 1])]
+    assert len(answers) >= 3
+    assert set(answers) == {("undo", True)}
 
 
 def test_a_roll_out_ends_where_a_node_lies_off_target(episodes):

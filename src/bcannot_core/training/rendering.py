@@ -4,7 +4,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bcannot_core.annotators import CORRECTION, make_annotator
+from bcannot_core.annotators import BEHAVIOURS, CORRECTION, MISTAKE, make_annotator
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.worlds import build_task
@@ -22,6 +22,8 @@ from bcannot_core.policy.network import PolicyNet
 from bcannot_core.screen import Screen
 from bcannot_core.session import Session
 from bcannot_core.training.imitation import imitated_in_tracing
+
+_ERRING = replace(BEHAVIOURS["flawless"], near_miss=0.03, far_miss=0.01, wrong_object=0.03)
 
 Point = tuple[int, int]
 Corners = tuple[int, ...]
@@ -84,24 +86,27 @@ def roll_out(episode: Episode, net: PolicyNet, device: torch.device) -> Rendered
     """Play an episode's task anew: the glance places the nodes, the flawless annotator labels.
 
     What the annotator would do is to be imitated, on the frames and glimpses that the policy's own
-    clicks lead to. The roll-out ends with the task, or when a node lies off target: what comes
-    then can be told by nobody who only sees the screen.
+    clicks lead to. Now and then the annotator errs in the policy's place, so that taking a node
+    back is learnt there, too. The roll-out ends with the task, or when a node of the policy's lies
+    off target: what comes then can be told by nobody who only sees the screen.
     """
     eye = Eye(net.glance, net.config, device)
     session = Session(build_task(episode, labels=True))
-    oracle = make_annotator(session, behaviour="flawless")
-    steps = _Steps(session.screen)
+    oracle = make_annotator(session, episode.seed, _ERRING)
+    steps, mending = _Steps(session.screen), False
     while not session.terminated:
         sight = eye.look(session.frame().copy())
         wish = oracle.act()
-        if oracle.flags & CORRECTION:
+        if oracle.flags & CORRECTION and not mending:
             break
+        erred = bool(oracle.flags & MISTAKE)
+        mending = erred or (mending and oracle.action != "place")
         click, near = wish, oracle.action == "place" and _within_glance(eye, wish)
-        if near and eye.glimpse is not None:
+        if near and not erred and eye.glimpse is not None:
             own = eye.retina.to_frame(eye.glimpse.peak())
             click = own if _places(session, own) else wish
         eye.click(click)
-        steps.add(sight, click, wish, oracle.action, near=near, wanted=True)
+        steps.add(sight, click, wish, oracle.action, near=near, wanted=not erred)
         session.apply(click, "policy")
     return steps.finish()
 
