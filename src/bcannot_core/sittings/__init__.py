@@ -16,10 +16,11 @@ from bcannot_core.sittings.listing import (
 )
 from bcannot_core.sittings.lock import in_use
 from bcannot_core.sittings.reader import SittingReader
-from bcannot_core.sittings.timeline import Moment, Picture, Timeline
+from bcannot_core.sittings.timeline import Drawn, Moment, Picture, Timeline
 from bcannot_core.sittings.writer import SittingWriter
 
 __all__ = [
+    "Drawn",
     "Export",
     "Moment",
     "NeuriteFacts",

@@ -7,15 +7,13 @@ from typing import Any
 from qtpy.QtCore import QTimer
 
 from bcannot_core.errors import BcannotError
-from bcannot_core.tasks.neuron_tracing import TracingConfig
 from napari_bcannot import notices
+from napari_bcannot.background import Background
 from napari_bcannot.binding import NODE_PX, TraceBinding
 from napari_bcannot.controller import TraceController
 from napari_bcannot.geometry import (
     Placement,
     is_volume_layer,
-    layer_to_world,
-    open_layer,
     voxel_nm_of,
     world_to_layer,
 )
@@ -23,21 +21,27 @@ from napari_bcannot.layer_watch import LayerWatch
 from napari_bcannot.opening import VolumeOpener
 from napari_bcannot.picking import StartPicker
 from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies
+from napari_bcannot.recorder import ADDRESS
+from napari_bcannot.restoring import Restored, describe_place, put_back
 from napari_bcannot.runner import PolicyRunner, PolicyShelf
 from napari_bcannot.shortcuts import bind_keys, unbind_keys
 from napari_bcannot.snapshot import Snapshot
-from napari_bcannot.tracing import TraceSession
+from napari_bcannot.tracing import TraceSession, Zyx
 from napari_bcannot.turns import Failure, PolicyLike, Turn, one_line
-from napari_bcannot.widgets.dialogs import ask_address, ask_folder, ask_swc
+from napari_bcannot.widgets.dialogs import ask_address, ask_folder
 from napari_bcannot.widgets.docked import DockedWidget
-from napari_bcannot.widgets.parts import connect_buttons
+from napari_bcannot.widgets.neurite_acts import NeuriteActs
+from napari_bcannot.widgets.neurite_list import NeuriteTable
+from napari_bcannot.widgets.parts import connect_buttons, scrolled
 from napari_bcannot.widgets.record_control import RecordControl
+from napari_bcannot.widgets.session_opener import RestoreOffer
+from napari_bcannot.widgets.trace_source import TraceSource
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 NO_VOLUME = "Open a volume first: a 3-D grey image."
 
 
-class TraceNeuronWidget(DockedWidget):
+class TraceNeuronWidget(NeuriteActs, DockedWidget):
     """Trace a neurite by hand or by policy.
 
     Parameters
@@ -49,10 +53,12 @@ class TraceNeuronWidget(DockedWidget):
     """
 
     def __init__(self, napari_viewer: Any, load: Callable[[str], PolicyLike] = load_policy) -> None:
-        self.view = TraceView()
-        super().__init__(napari_viewer, self.view)
         self.controller = TraceController()
+        self.table = NeuriteTable(self.controller.neurites, self.controller.rename)
+        self.view = TraceView(self.table)
+        super().__init__(napari_viewer, scrolled(self.view))
         self.controller.changed.connect(self._show)
+        self.controller.resumed.connect(self._go_on)
         self.controller.warned.connect(notices.show_warning)
         self.shelf = PolicyShelf(load)
         self.runner = PolicyRunner(self._on_turn)
@@ -60,14 +66,13 @@ class TraceNeuronWidget(DockedWidget):
         self.picker = StartPicker(napari_viewer, self._on_picked)
         self.binding: TraceBinding | None = None
         self.recorder = RecordControl(self.view, self.controller.record, self)
-        self._layer: Any = None
-        self._placement: Placement | None = None
+        self.source = TraceSource(self.view)
         self._held: Turn | None = None
-        self._traces = 0
         self._connect_view()
         self._connect_viewer()
         self._list_volumes()
         self.view.show_snapshot(self.controller.snapshot())
+        self._record_always()
 
     # ------------------------------------------------------------------------ connections
     def _connect_view(self) -> None:
@@ -76,12 +81,22 @@ class TraceNeuronWidget(DockedWidget):
             (view.start, self.start), (view.pause, self.pause), (view.step, self.step),
             (view.stop, self.stop), (view.undo, self.undo), (view.redo, self.redo),
             (view.previous, self.previous_section), (view.next, self.next_section),
-            (view.done, self.done), (view.save, self.save_as),
+            (view.done, self.done), (view.save, self.save_as), (view.save_all, self.save_all_as),
+            (view.ask.accept, self.accept_proposal), (view.ask.reject, self.reject_proposal),
+            (view.neurites.branch_up, lambda: self.branch(1)),
+            (view.neurites.branch_down, lambda: self.branch(-1)),
+            (view.neurites.split, self.split_here), (view.neurites.delete, self.delete_neurite),
             (view.open, self.ask_address), (view.policy_folder, self.choose_policy),
         ])  # fmt: skip
         view.pick.toggled.connect(self.pick_start)
         view.heatmap.toggled.connect(self.show_heatmap)
         view.volume.currentIndexChanged.connect(self._on_volume)
+        view.modes.group.buttonClicked.connect(lambda _: self.use_mode(view.modes.mode))
+        view.ask.asks.toggled.connect(lambda _: self.use_rules())
+        view.ask.confidence.valueChanged.connect(lambda _: self.use_rules())
+        view.neurites.list.clicked.connect(self._on_row)
+        view.neurites.list.customContextMenuRequested.connect(self._on_menu)
+        self.use_rules()
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
         for name in own_policies():
             view.policy.addItem(name, name)
@@ -131,17 +146,26 @@ class TraceNeuronWidget(DockedWidget):
             notices.show_error(one_line(error))
 
     def _begin(self, layer: Any, start_zyx: tuple[float, float, float]) -> None:
-        view = self.view
-        volume, placement = open_layer(layer, view.voxel_nm(), view.nm_per_px.value())
-        start = placement.to_voxels(layer_to_world(layer, start_zyx))
-        config = TracingConfig(
-            view.sections.value(), view.nm_per_px.value(), view.direction.currentData()
-        )
-        trace = TraceSession(volume, start, config)
+        self.controller.begin(self._trace_in(layer, start_zyx))
+        self._bind()
+
+    def _trace_in(
+        self, layer: Any, start_zyx: Zyx, nodes_zyx: tuple[Zyx, ...] = ()
+    ) -> TraceSession:
+        """Return a session in a layer; the sitting at hand ends where it is in another volume."""
+        another = self.source.layer is not None and self.source.is_another(layer)
+        trace = self.source.make(layer, start_zyx, nodes_zyx)
+        if another:
+            self._close_trace()
+            self.controller.close(quiet=True)
+        return trace
+
+    def take_up(self, layer: Any, placement: Placement, restored: Restored) -> None:
+        """Go on with a recorded session in the volume of a layer."""
         self._close_trace()
-        self._traces += 1
-        self._layer, self._placement = layer, placement
-        self.controller.begin(trace)
+        self.source.take(layer, placement)
+        put_back(restored, self.controller)
+        self.view.volume.setCurrentIndex(self.view.volume.findData(layer))
         self._bind()
 
     def start(self) -> None:
@@ -165,8 +189,12 @@ class TraceNeuronWidget(DockedWidget):
             self._bind()
         generation = self.controller.start(once=once)
         if generation is not None:
-            name = str(self.view.policy.currentData())
-            self.runner.start(self.controller, lambda: self.shelf.seat(name), generation)
+            self._go_on(generation)
+
+    def _go_on(self, generation: int) -> None:
+        """Let a worker ask the policy, for a run that begins or goes on."""
+        name = str(self.view.policy.currentData())
+        self.runner.start(self.controller, lambda: self.shelf.seat(name), generation)
 
     def pause(self) -> None:
         """Hold the policy."""
@@ -210,26 +238,6 @@ class TraceNeuronWidget(DockedWidget):
         self.controller.wants_heatmap = on
         self._sync()
         self._show(self.controller.snapshot())
-
-    def save(self, path: Path) -> None:
-        """Write the trace as an SWC file."""
-        self._sync()
-        trace = self.controller.trace
-        if trace is None or not trace.nodes:
-            notices.show_warning("There is no node to save yet.")
-            return
-        try:
-            trace.save_swc(path, policy=str(self.view.policy.currentData()))
-        except (BcannotError, OSError) as error:
-            notices.show_error(f"{path} cannot be written: {one_line(error)}")
-        else:
-            notices.show_info(f"{len(trace.nodes)} nodes saved to {path}.")
-
-    def save_as(self) -> None:
-        """Ask for a file and write the trace to it."""
-        path = ask_swc(self)
-        if path is not None:
-            self.save(path)
 
     def choose_policy(self) -> None:
         """Ask for a folder with a policy of the person's own."""
@@ -292,6 +300,8 @@ class TraceNeuronWidget(DockedWidget):
         self.view.record.setToolTip(
             f"Writing every click to {recording}" if recording else RECORD_TIP
         )
+        self.table.refresh()
+        self.view.neurites.show_snapshot(snapshot, self.controller.neurites.active)
         if self.binding is not None:
             self.binding.refresh()
 
@@ -316,8 +326,10 @@ class TraceNeuronWidget(DockedWidget):
     def _on_layers(self, _: Any) -> None:
         """End a trace whose volume is gone, and hold one without its points layer."""
         layers = self.viewer.layers
-        if self._layer is not None and self._layer not in layers:
-            name = self._layer.name
+        layer = self.source.layer
+        if layer is not None and layer not in layers:
+            name = layer.name
+            self.source.forget()
             self._close_trace()
             self.controller.close(f"{name} was removed: the trace ended.")
         elif self.binding is not None and self.binding.points not in layers:
@@ -337,17 +349,31 @@ class TraceNeuronWidget(DockedWidget):
     # -------------------------------------------------------------------------------- end
     def _bind(self) -> None:
         """Give the session its layers in the viewer, where it has none."""
-        trace = self.controller.trace
-        if self.binding is None and trace is not None and self._placement is not None:
+        active, placement = self.controller.neurites.active, self.source.placement
+        if self.binding is None and active is not None and placement is not None:
+            trace = active.trace
             size = NODE_PX * trace.task.config.nm_per_px / max(trace.volume.voxel_nm[1:])
-            name = f"trace {self._traces}"
-            self.binding = TraceBinding(self.viewer, self.controller, self._placement, name, size)
+            self.binding = TraceBinding(self.viewer, self.controller, placement, active.name, size)
             self.binding.settled = self._release_held
             self.binding.refresh()
 
+    def _record_always(self) -> None:
+        """Record from the start, and offer what was interrupted the last time."""
+        recorder = self.controller.recorder
+        recorder.place_of = self._place_of
+        self._fingerprints = Background(notices.show_warning, latest=False)
+        recorder.in_background = self._fingerprints.run
+        self.restorer = RestoreOffer(self, self.viewer, self.recorder.folder, self.take_up)
+        self.view.record.setChecked(True)
+
+    def _place_of(self, trace: TraceSession) -> dict[str, Any]:
+        """Return where a trace's volume lies in the viewer, for the record."""
+        if self.source.layer is None or self.source.placement is None:
+            return {ADDRESS: trace.volume.address}
+        return describe_place(self.source.layer, self.source.placement, self.view.voxel_nm())
+
     def _close_trace(self) -> None:
         self.runner.stop()
-        self._layer = None
         binding, self.binding = self.binding, None  # its layers go: nobody is to be told
         if binding is not None:
             binding.close()
@@ -357,7 +383,10 @@ class TraceNeuronWidget(DockedWidget):
         self.controller.close(quiet=True)
         self._held = None
         self.picker.switch(False)
+        self._fingerprints.drop()
+        self.restorer.close()
         self.opener.close()
         self._close_trace()
+        self.table.close()
         unbind_keys(self.viewer, self._keys)
         self._watch.close()

@@ -19,20 +19,32 @@ from qtpy.QtWidgets import (
 )
 
 from napari_bcannot.shortcuts import HELP, LABELS
+from napari_bcannot.snapshot import Mode
 from napari_bcannot.widgets.parts import button, combo, fine_print, offer, row, text, widen
+from napari_bcannot.widgets.trace_boxes import AskRow, ModeRow, NeuriteBox
 
 if TYPE_CHECKING:
     from napari_bcannot.snapshot import Snapshot
+    from napari_bcannot.widgets.neurite_list import NeuriteTable
 
 
-RECORD_TIP = "Write every click to a journal while you trace"
+RECORD_TIP = "Keep every click in the session's folder: nothing is lost in a crash"
 
 
 class TraceView(QWidget):
-    """Fields, buttons and the status line, laid out. `show_snapshot` fills in what is going on."""
+    """Fields, buttons and the status line, laid out. `show_snapshot` fills in what is going on.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    Parameters
+    ----------
+    table : NeuriteTable
+        The neurites that are listed.
+    """
+
+    def __init__(self, table: "NeuriteTable") -> None:
+        super().__init__()
+        self.modes = ModeRow()
+        self.ask = AskRow()
+        self.neurites = NeuriteBox(table)
         self._make_setup()
         self._make_controls()
         self._make_output()
@@ -41,11 +53,11 @@ class TraceView(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self._setup_box())
         layout.addWidget(self._controls_box())
-        layout.addWidget(self._output_box())
-        layout.addWidget(self.progress)
         layout.addWidget(self.status)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.neurites, 1)
+        layout.addWidget(self._output_box())
         layout.addWidget(self.help)
-        layout.addStretch(1)
 
     # ---------------------------------------------------------------------------- fields
     def _make_setup(self) -> None:
@@ -98,7 +110,10 @@ class TraceView(QWidget):
         self.record = QCheckBox("Record session")
         self.record.setToolTip(RECORD_TIP)
         self.record_folder = button("Folder…", "Choose where journals are written", small=True)
-        self.save = button("Save SWC…", "Write the trace as an SWC file, in nanometres")
+        self.save = button(
+            "Save…", "Write this neurite with its branches to a file: SWC, NML or CSV"
+        )
+        self.save_all = button("Save all…", "Write all neurites to a file: SWC, NML or CSV")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self.progress.setFormat("no trace")
@@ -125,13 +140,17 @@ class TraceView(QWidget):
     def _controls_box(self) -> QGroupBox:
         box = QGroupBox("Trace")
         grid = QGridLayout(box)
+        grid.setVerticalSpacing(5)
+        grid.addWidget(self.modes, 0, 0, 1, 4)
         for column, pressed in enumerate((self.start, self.pause, self.step, self.stop)):
-            grid.addWidget(pressed, 0, column)
+            grid.addWidget(pressed, 1, column)
+        grid.addWidget(self.ask, 2, 0, 1, 4)
         edits = (self.previous, self.next, self.undo, self.redo)
         for column, pressed in enumerate(edits):
-            grid.addWidget(pressed, 1, column)
-        grid.addWidget(self.done, 2, 0, 1, 2)
-        grid.addWidget(self.save, 2, 2, 1, 2)
+            grid.addWidget(pressed, 3, column)
+        grid.addWidget(self.done, 4, 0, 1, 2)
+        grid.addWidget(self.save, 4, 2)
+        grid.addWidget(self.save_all, 4, 3)
         return box
 
     def _output_box(self) -> QWidget:
@@ -149,16 +168,21 @@ class TraceView(QWidget):
         """Fill in the progress, the status and which buttons can be pressed."""
         active = snapshot.active
         editable = active and not snapshot.finished
-        self.start.setEnabled(self.volume.count() > 0 and not snapshot.running)
-        self.pause.setEnabled(snapshot.running)
-        self.step.setEnabled(active and not snapshot.running)
-        self.stop.setEnabled(snapshot.running or snapshot.paused)
+        by_policy = snapshot.mode is not Mode.HAND
+        idle = by_policy and not snapshot.running and not snapshot.waiting
+        self.modes.show_mode(snapshot.mode)
+        self.ask.show_snapshot(snapshot)
+        self.start.setEnabled(self.volume.count() > 0 and idle)
+        self.pause.setEnabled(snapshot.running or snapshot.waiting)
+        self.step.setEnabled(active and idle)
+        self.stop.setEnabled(snapshot.running or snapshot.waiting or snapshot.paused)
         self.undo.setEnabled(snapshot.can_undo)
         self.redo.setEnabled(snapshot.can_redo)
         self.previous.setEnabled(editable and snapshot.section > 1)
         self.next.setEnabled(editable and snapshot.section < snapshot.sections)
         self.done.setEnabled(editable)
         self.save.setEnabled(bool(snapshot.nodes))
+        self.save_all.setEnabled(snapshot.saves)
         for field in (self.volume, *self.voxel, self.nm_per_px, self.sections, self.direction):
             field.setEnabled(not snapshot.running)
         self.status.setText(snapshot.text)
