@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from bcannot_core.episodes.episode import Episode
-from bcannot_core.errors import DatasetError
+from bcannot_core.errors import BcannotError, DatasetError
 from bcannot_core.policy.checkpoint import (
     load_glance,
     read_config,
@@ -76,7 +76,7 @@ def learn(
     UsageError
         The name cannot be used.
     DatasetError
-        There are too few sessions, or one does not fit its volume.
+        No session can be learned from.
     VolumeError
         A volume cannot be read.
     """
@@ -91,6 +91,7 @@ class _Learning:
         self.net = load_glance(self.start)
         self.net.to(choose_device(options.device))
         self.log = RunLog(options.work_folder / "log.jsonl")
+        self.problems: list[str] = []
         torch.manual_seed(options.recipe.seed)
 
     def carry_out(self, episodes: Sequence[Episode]) -> Learned | None:
@@ -120,6 +121,7 @@ class _Learning:
             sum(len(session.nodes) for session in learned_from),
             sum(len(session.corrections) for session in learned_from),
             round(seconds, 1),
+            tuple(self.problems),
         )
         self._save(result, learned_from)
         self.log.write({"stage": "result", **result.to_json()})
@@ -136,7 +138,13 @@ class _Learning:
             self._tell("reading", i / total)
             if not self.control.keep_on():
                 return None
-            sessions.append(corrected_session(episode))
+            try:
+                sessions.append(corrected_session(episode))
+            except BcannotError as error:
+                self.problems.append(str(error))
+        if not sessions:
+            why = self.problems[0] if self.problems else "none was given"
+            raise DatasetError(f"there is no session to learn from: {why}")
         learned_from, held = hold_out(sessions, self.options.recipe.held_out)
         lessons = lessons_of(learned_from)
         if not lessons:

@@ -118,6 +118,8 @@ class Learned:
         Sessions learned from and held out; sections with a node, and corrections, among the former.
     seconds : float
         Time the updates took.
+    problems : tuple of str
+        A line for each session that could not be used.
     """
 
     folder: Path
@@ -129,10 +131,11 @@ class Learned:
     sections: int
     corrections: int
     seconds: float
+    problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {**asdict(self), "folder": str(self.folder)}
+        return {**asdict(self), "folder": str(self.folder), "problems": list(self.problems)}
 
 
 def check_name(options: LearnOptions, *, taken: bool = False) -> None:

@@ -33,6 +33,8 @@ class Look:
     drift: float = 5.0
     noise: float = 5.5
     blur_px: float = 0.8
+    negative: float = 0.0
+    """1 where dark and bright change places, as in fluorescence; the other values are before."""
 
 
 @dataclass(frozen=True)
@@ -208,17 +210,18 @@ RECIPES: dict[str, EmRecipe] = {
             shape_zyx=(96, 256, 256),
             voxel_nm_zyx=(16.0, 10.0, 10.0),
             density=1.2,
-            calibre_nm=62.0,
+            calibre_nm=66.0,
             look=Look(
-                cytoplasm=78.0,
-                cytoplasm_spread=24.0,
-                membrane=200.0,
-                membrane_nm=18.0,
-                mitochondrion=130.0,
-                texture=10.0,
-                dots=10.0,
+                cytoplasm=168.0,
+                cytoplasm_spread=16.0,
+                membrane=75.0,
+                membrane_nm=17.0,
+                mitochondrion=105.0,
+                texture=12.0,
+                dots=22.0,
                 noise=9.0,
                 blur_px=1.1,
+                negative=1.0,
             ),
             damage=Damage(contrast=0.1, jitter_px=0.6),
         ),

@@ -122,7 +122,8 @@ class Microscope:
             before = labels
         assert grey is not None
         assert middle is not None
-        return grey / np.float32(n), middle
+        grey = grey / np.float32(n)
+        return (np.float32(255.0) - grey if self.recipe.look.negative else grey), middle
 
     def _plane(self, sampling: Sampling, labels: Labels, before: Labels) -> Floats:
         look, inside = self.recipe.look, self.contents
