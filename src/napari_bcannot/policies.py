@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
+from psygnal import SignalInstance
 
 from bcannot_core.errors import CheckpointError
 
@@ -12,10 +13,18 @@ if TYPE_CHECKING:
 
 SHIPPED = "default"
 
+changed = SignalInstance((str,), name="changed")
+"""Sent with the name of a policy of the person's own that has been made or removed."""
+
+
+def own_folder() -> Path:
+    """Return the folder of the person's own policies."""
+    return platformdirs.user_data_path("bcannot") / "policies"
+
 
 def own_policies() -> list[str]:
     """Return the names of the person's own policies; loads nothing."""
-    root = platformdirs.user_data_path("bcannot") / "policies"
+    root = own_folder()
     folders = sorted(root.iterdir()) if root.is_dir() else []
     return [folder.name for folder in folders if (folder / "config.json").is_file()]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bcannot_core.training.learning_options import LearnControl, LearnOptions
 
 _POLITE = 10
-_ENDS_S = 5.0
+_ENDS_S = 2.0
 
 Told = Mapping[str, Any]
 
