@@ -40,14 +40,20 @@ def level_shape(level: int) -> tuple[int, int, int]:
 
 def info(kind: str) -> bytes:
     """Return the info file of the image (``em``) or the segmentation (``seg``)."""
+    image = kind == "em"
+    encoding: dict[str, str | list[int]] = {"encoding": "raw"}
+    if not image:
+        encoding = {
+            "encoding": "compressed_segmentation",
+            "compressed_segmentation_block_size": [8, 8, 8],
+        }  # fmt: skip
     scales = []
     for level, factors in enumerate(FACTORS):
         resolution = [v * f for v, f in zip(VOXEL_NM, factors, strict=True)][::-1]
         scales.append({
             "key": str(level), "size": level_shape(level)[::-1], "resolution": resolution,
-            "voxel_offset": [0, 0, 0], "chunk_sizes": [[CHUNK] * 3], "encoding": "raw",
+            "voxel_offset": [0, 0, 0], "chunk_sizes": [[CHUNK] * 3], **encoding,
         })  # fmt: skip
-    image = kind == "em"
     return json.dumps({
         "@type": "neuroglancer_multiscale_volume", "type": "image" if image else "segmentation",
         "data_type": "uint8" if image else "uint64", "num_channels": 1, "scales": scales,
@@ -64,25 +70,42 @@ def is_missing(z: int, y: int, x: int, factors: tuple[int, int, int]) -> bool:
     return (region[0] * 7 + region[1] * 3 + region[2] * 5) % 11 == 0
 
 
-def chunk(kind: str, level: int, z0: int, y0: int, x0: int) -> NDArray[np.uint8 | np.uint64]:
-    """Return a chunk (z, y, x) by where it begins."""
-    shape, factors = level_shape(level), FACTORS[level]
-    size = [min(CHUNK, n - at) for n, at in zip(shape, (z0, y0, x0), strict=True)]
-    em = _NOISE[(z0 * 5 + y0 * 3 + x0) // CHUNK % 8][: size[0], : size[1], : size[2]].copy()
-    ids = np.zeros(em.shape, np.uint64)
-    ys = (y0 + np.arange(size[1]) + 0.5) * factors[1]
-    xs = (x0 + np.arange(size[2]) + 0.5) * factors[2]
+def inside(level: int, z0: int, y0: int, x0: int) -> tuple[NDArray[np.bool_] | None, int]:
+    """Return which voxels of a chunk belong to a neurite, None where none does, and its id."""
+    factors = FACTORS[level]
+    ys = (y0 + np.arange(CHUNK) + 0.5) * factors[1]
+    xs = (x0 + np.arange(CHUNK) + 0.5) * factors[2]
     row, column = int(ys.mean() // PITCH), int(xs.mean() // PITCH)
-    reach = RADIUS + 120 + CHUNK * factors[1]
-    if (
-        abs(ys.mean() - (row + 0.5) * PITCH) < reach
-        and abs(xs.mean() - (column + 0.5) * PITCH) < reach
-    ):
-        for z in range(size[0]):
-            y, x = neurite_yx((z0 + z) * factors[0], row, column)
-            inside = (ys[:, None] - y) ** 2 + (xs[None] - x) ** 2 <= RADIUS**2
-            em[z][inside], ids[z][inside] = 255, row * 100 + column + 2**40
-    return em if kind == "em" else ids
+    away = max(abs(ys.mean() - (row + 0.5) * PITCH), abs(xs.mean() - (column + 0.5) * PITCH))
+    if away > RADIUS + 120 + CHUNK * factors[1]:
+        return None, 0
+    mask = np.zeros((CHUNK, CHUNK, CHUNK), bool)
+    for z in range(CHUNK):
+        y, x = neurite_yx((z0 + z) * factors[0], row, column)
+        mask[z] = (ys[:, None] - y) ** 2 + (xs[None] - x) ** 2 <= RADIUS**2
+    return mask, row * 100 + column + 2**40
+
+
+def em_chunk(level: int, z0: int, y0: int, x0: int) -> bytes:
+    """Return a chunk of the image, raw, by where it begins."""
+    noise = _NOISE[(z0 * 5 + y0 * 3 + x0) // CHUNK % 8]
+    mask, _ = inside(level, z0, y0, x0)
+    return (noise if mask is None else np.where(mask, np.uint8(255), noise)).tobytes()
+
+
+def seg_chunk(level: int, z0: int, y0: int, x0: int) -> bytes:
+    """Return a chunk of the ids as a compressed segmentation: a bit a voxel, or none."""
+    mask, number = inside(level, z0, y0, x0)
+    side = CHUNK // 8
+    headers, bits = np.zeros((side**3, 2), "<u4"), np.zeros(0, "<u4")
+    if mask is not None:
+        blocks = mask.reshape(side, 8, side, 8, side, 8).transpose(0, 2, 4, 1, 3, 5)
+        bits = np.packbits(blocks.reshape(-1), bitorder="little").view("<u4")
+        headers[:, 0] = 1 << 24
+        headers[:, 1] = headers.size + np.arange(side**3) * 16
+    headers[:, 0] += headers.size + bits.size
+    table = np.array([0, number], "<u8")
+    return np.array([1], "<u4").tobytes() + headers.tobytes() + bits.tobytes() + table.tobytes()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -103,8 +126,10 @@ class Handler(BaseHTTPRequestHandler):
             kind, level, x0, _, y0, _, z0, _ = found.groups()
             at = (int(z0), int(y0), int(x0))
             index = (at[0] // CHUNK, at[1] // CHUNK, at[2] // CHUNK)
-            missing = is_missing(*index, FACTORS[int(level)])
-            self._send(*(404, b"") if missing else (200, chunk(kind, int(level), *at).tobytes()))
+            if is_missing(*index, FACTORS[int(level)]):
+                self._send(404, b"")
+            else:
+                self._send(200, (em_chunk if kind == "em" else seg_chunk)(int(level), *at))
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from napari.layers import Layer
+import numpy as np
+from napari.layers import Image, Labels, Layer
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.volumes import ScaleInfo, Volume, open_volume
@@ -14,7 +15,7 @@ from bcannot_core.volumes.catalogue import CatalogueEntry, find_volume
 from napari_bcannot.background import Background
 from napari_bcannot.fetching import Refresher
 from napari_bcannot.geometry import READ_TIMEOUT_S
-from napari_bcannot.remote_layers import LayerData, volume_layer, warm_up
+from napari_bcannot.remote_layers import NM, LayerData, volume_layer, warm_up
 from napari_bcannot.turns import one_line
 
 
@@ -85,6 +86,7 @@ def read_request(request: Request) -> OpenedVolumes:
         except BcannotError as error:
             problem = f"The segmentation is not shown: {one_line(error)}"
     warm_up(volume)
+    _load_napari()
     return OpenedVolumes(tuple(layers), problem)
 
 
@@ -98,6 +100,14 @@ def look_up(address: str) -> Facts:
     """
     volume = open_volume(address, timeout_s=READ_TIMEOUT_S)
     return Facts(volume.scales, str(volume.dtype), volume.voxel_known)
+
+
+@cache
+def _load_napari() -> None:
+    """Have napari load what it needs for its first layers: that would hold up the window."""
+    nothing = np.zeros((1, 1, 1), np.uint8)
+    Image(nothing, units=NM, contrast_limits=(0, 1))
+    Labels(nothing, units=NM)
 
 
 def _open_labels(address: str) -> Volume:

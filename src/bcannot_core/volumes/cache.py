@@ -13,7 +13,7 @@ from bcannot_core.volumes.base import Box, Shape, Source, box_shape, box_slices
 
 BUDGET_BYTES = 384 * 2**20
 MIN_BLOCK: Shape = (1, 128, 128)
-BLOCK_VOXELS = 2**19
+MAX_GROWN_BYTES = 2 * 2**20
 
 _Key = tuple[int, int, int, int]
 _MAX_IDS = 2**16
@@ -43,14 +43,19 @@ Block = NDArray[Any] | PaletteBlock
 
 
 def compact(block: NDArray[Any]) -> Block:
-    """Return what is kept of a block: wide integers as small numbers, all else as it is."""
+    """Return what is kept of a block: wide integers as small numbers, a copy of all else."""
     if block.dtype.kind not in "iu" or block.dtype.itemsize < 4:
-        return block
-    ids = np.unique(block)
+        return np.array(block, order="C")
+    if block.size and block.min() == block.max():
+        return PaletteBlock(block.ravel()[:1].copy(), np.zeros(block.shape, np.uint8))
+    # section by section: a whole block of searchsorted's indices would take more than the ids
+    ids = np.unique(np.concatenate([np.unique(section) for section in block]))
     if len(ids) > _MAX_IDS:
-        return block
-    small = np.uint8 if len(ids) <= 2**8 else np.uint16
-    return PaletteBlock(ids, np.searchsorted(ids, block).astype(small))
+        return np.array(block, order="C")
+    numbers = np.empty(block.shape, np.uint8 if len(ids) <= 2**8 else np.uint16)
+    for section, into in zip(block, numbers, strict=True):
+        into[:] = np.searchsorted(ids, section)
+    return PaletteBlock(ids, numbers)
 
 
 class BlockCache:
@@ -100,12 +105,17 @@ _numbers = count()
 
 
 def block_shape(source: Source) -> Shape:
-    """Return the block that is read at one go: whole chunks, at least 128×128 in the plane."""
+    """Return the block that is read at one go: whole chunks, at least 128×128 in the plane.
+
+    Chunks that are large as they are make a block each.
+    """
     chunks = source.chunks or (8, 256, 256)
     grown = [
         min(-(-low // chunk) * chunk, size) if chunk < low else min(chunk, size)
         for chunk, low, size in zip(chunks, MIN_BLOCK, source.shape, strict=True)
     ]
+    if prod(grown) * source.dtype.itemsize > MAX_GROWN_BYTES:
+        grown = [min(chunk, size) for chunk, size in zip(chunks, source.shape, strict=True)]
     return grown[0], grown[1], grown[2]
 
 
@@ -218,7 +228,7 @@ class CachedSource:
             shift = (outer[0], outer[0], outer[2], outer[2], outer[4], outer[4])
             local = tuple(a - b for a, b in zip(inner, shift, strict=True))
             z0, z1, y0, y1, x0, x1 = local
-            block = compact(np.array(data[z0:z1, y0:y1, x0:x1], order="C"))
+            block = compact(data[z0:z1, y0:y1, x0:x1])
             self._cache.put((self._number, *index), block)
             fetched[index] = block
         return fetched

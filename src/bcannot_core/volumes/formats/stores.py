@@ -26,7 +26,7 @@ from bcannot_core.errors import (
 from bcannot_core.volumes.base import Box, Shape, check_array
 from bcannot_core.volumes.formats.common import check_chunk, one_line
 
-CACHE_BYTES = 128 * 2**20
+CACHE_BYTES = 48 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20
 # All that tensorstore and its codecs raise for damaged data; the last stands for an unknown codec.
 _STORE_ERRORS = (ValueError, OSError, TypeError, OverflowError, MemoryError, NotImplementedError)
