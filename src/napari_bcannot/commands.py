@@ -88,11 +88,29 @@ save_trace = _press(trace_widget, "save_as")
 open_address = _press(trace_widget, "ask_address")
 choose_policy = _press(trace_widget, "choose_policy")
 
+mode_hand = _press(trace_widget, "use_mode", "hand")
+mode_assist = _press(trace_widget, "use_mode", "assist")
+mode_auto = _press(trace_widget, "use_mode", "auto")
+accept_proposal = _press(trace_widget, "accept_proposal")
+reject_proposal = _press(trace_widget, "reject_proposal")
+
+new_neurite = _press(trace_widget, "new_neurite")
+next_neurite = _press(trace_widget, "next_neurite")
+previous_neurite = _press(trace_widget, "previous_neurite")
+branch_here = _press(trace_widget, "branch_here")
+split_here = _press(trace_widget, "split_here")
+rename_neurite = _press(trace_widget, "rename_neurite")
+recolour_neurite = _press(trace_widget, "recolour_neurite")
+delete_neurite = _press(trace_widget, "delete_neurite")
+mark_to_check = _press(trace_widget, "mark", "to check")
+save_all = _press(trace_widget, "save_all_as")
+
 batch_from_table = _press(batch_widget, "ask_table")
 batch_from_layer = _press(batch_widget, "take_layer")
 batch_start = _press(batch_widget, "start")
 batch_cancel = _press(batch_widget, "cancel")
 batch_save = _press(batch_widget, "save_as")
+batch_take_over = _press(batch_widget, "take_over")
 
 review_look = _press(review_widget, "look")
 review_cancel = _press(review_widget, "cancel")
@@ -106,6 +124,13 @@ review_previous = _press(review_widget, "back")
 def toggle_heatmap() -> None:
     """Show where the policy considered clicking, or hide it."""
     trace_widget().view.heatmap.toggle()
+
+
+def neurites_from_table() -> None:
+    """Begin a neurite at every start point of a table."""
+    from napari_bcannot.starting import begin_from_table
+
+    begin_from_table(trace_widget())
 
 
 def show_shortcuts() -> None:

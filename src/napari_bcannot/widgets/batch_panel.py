@@ -76,6 +76,7 @@ class BatchWidget(DockedWidget):
             (view.table_file, self.ask_table), (view.take, self.take_layer),
             (view.clear, self.controller.clear), (view.start, self.start),
             (view.cancel, self.cancel), (view.save, self.save_as),
+            (view.take_over, self.take_over),
         ])  # fmt: skip
         view.list.doubleClicked.connect(lambda index: self.go_to(index.row()))
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
@@ -186,6 +187,24 @@ class BatchWidget(DockedWidget):
             partial(_write, files),
             lambda _: notices.show_info(f"{len(files)} traces saved to {folder}."),
         )
+
+    def take_over(self) -> None:
+        """Take the selected traces, all where none is selected, into *Trace neuron*."""
+        from napari_bcannot.commands import trace_widget
+        from napari_bcannot.starting import take_traces
+
+        traced, begun = self.controller.traced, self.controller.begun
+        model = self.view.list.selectionModel()
+        selected = {index.row() for index in model.selectedRows()} if model else set()
+        rows = [self.controller.rows[i] for i in traced if not selected or i in selected]
+        traces = [(row.start.name, row.trace) for row in rows if row.trace is not None]
+        if not traces or begun is None:
+            notices.show_warning("There is no trace to take over yet.")
+            return
+        widget = trace_widget()
+        at = widget.view.volume.findText(self.view.volume.currentText())
+        widget.view.volume.setCurrentIndex(max(0, at))
+        take_traces(widget, traces, begun.placement)
 
     def go_to(self, row: int) -> None:
         """Show a row's start point."""

@@ -44,7 +44,8 @@ class BatchView(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self._starts_box(), 1)
         layout.addWidget(self._how_box())
-        layout.addWidget(row(self.start, self.cancel, self.save))
+        layout.addWidget(row(self.start, self.cancel))
+        layout.addWidget(row(self.take_over, self.save))
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
         self.where.currentIndexChanged.connect(lambda _: self.show_where())
@@ -99,6 +100,10 @@ class BatchView(QWidget):
         self.start = button("Trace", "Trace from every start point that is not done yet")
         self.cancel = button("Cancel", "Stop now; what has come stays, the rest can go on later")
         self.save = button("Save SWC…", "Write a file for every trace into a folder")
+        self.take_over = button(
+            "Edit in Trace neuron",
+            "Take the selected traces, or all, into the list of neurites: to correct and go on",
+        )
         self.progress = QProgressBar()
         self.progress.setFormat("no batch")
         self.progress.setRange(0, 1)
@@ -153,6 +158,7 @@ class BatchView(QWidget):
         self.start.setEnabled(not running and waiting and self.volume.count() > 0)
         self.cancel.setEnabled(running)
         self.save.setEnabled(bool(controller.traced))
+        self.take_over.setEnabled(bool(controller.traced) and not running)
         self.status.setText(controller.text)
         self.progress.setRange(0, max(1, total))
         self.progress.setValue(came)
