@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 
 from bcannot_core.cli import app
 from bcannot_core.volumes import catalogue
-from napari_bcannot.shortcuts import SHORTCUTS
+from napari_bcannot.shortcuts import all_shortcuts
 
 PLUGIN = "src/napari_bcannot/napari.yaml"
 WIDTH = "88"
@@ -61,33 +61,40 @@ def said_by(*command: str) -> str:
 
 def shortcuts() -> str:
     """Return the page of keys and of everything that the manifest puts into napari's menus."""
-    keys = [(f"`{key.label}`", key.does, f"`{key.command}`") for key in SHORTCUTS]
+    parts = [
+        "# Commands and shortcuts",
+        "Keys act while their widget is open and the picture has the focus. A key that somebody "
+        "else has bound stays theirs. The keys of *Play a task* are on [its page](../playing.md).",
+    ]
+    for group, rows in all_shortcuts():
+        parts += [f"## {group}", table(("key", "does"), [(f"`{key}`", does) for key, does in rows])]
+    return "\n\n".join([*parts, *manifest_tables()]) + "\n"
+
+
+def manifest_tables() -> list[str]:
+    """Return what the manifest has for people: widgets, commands, samples."""
     with open(PLUGIN, encoding="utf-8") as file:
         manifest = yaml.safe_load(file)["contributions"]
-    samples = {entry.get("command") for entry in manifest["sample_data"]}
-    behind = {entry["command"] for kind in ("readers", "writers") for entry in manifest[kind]}
-    commands = [
-        (entry["title"], f"`{entry['id']}`")
-        for entry in manifest["commands"]
-        if entry["id"] not in samples | behind
+    widgets = {one["command"]: one["display_name"] for one in manifest["widgets"]}
+    samples = {one["command"] for one in manifest["sample_data"]}
+    rows = [
+        (one["title"], f"`{one['id']}`")
+        for one in manifest["commands"]
+        if one["id"] not in samples | set(widgets) and one.get("enablement") != "False"
     ]
-    return "\n\n".join([
-        "# Commands and shortcuts",
-        "## Keys of the tracing widget",
-        "They act while the *Trace neuron* widget is open, and leave keys alone that somebody else "
-        "has bound. The keys of *Play a task* are on [its page](../playing.md).",
-        table(("key", "does", "command"), keys),
+    sample_rows = [(one["display_name"], f"`{one['key']}`") for one in manifest["sample_data"]]
+    return [
+        "## Widgets",
+        "*Plugins ▸ bcannot*, and *Layers ▸ Annotate ▸ bcannot*.",
+        table(("widget", "id"), [(name, f"`{of}`") for of, name in widgets.items()]),
         "## Commands",
-        "All of them are in the command palette (`Ctrl+Shift+P`) and in *Plugins ▸ bcannot* or "
-        "*Layers ▸ Annotate*.",
-        table(("command", "id"), commands),
+        "All of them are in the command palette (`Ctrl+Shift+P`) and in *Layers ▸ Annotate ▸ "
+        "bcannot*. A widget that a command needs is opened.",
+        table(("command", "id"), rows),
         "## Samples",
-        "*File ▸ Open Sample ▸ bcannot*, or `viewer.open_sample(\"napari-bcannot\", KEY)`.",
-        table(
-            ("sample", "key"),
-            [(one["display_name"], f"`{one['key']}`") for one in manifest["sample_data"]],
-        ),
-    ]) + "\n"  # fmt: skip
+        '*File ▸ Open Sample ▸ bcannot*, or `viewer.open_sample("napari-bcannot", KEY)`.',
+        table(("sample", "key"), sample_rows),
+    ]
 
 
 def public_volumes() -> str:

@@ -94,7 +94,10 @@ def test_generated_pages_tell_of_every_command_key_and_volume() -> None:
     hooks = load(DOCS / "hooks.py")
     lines = hooks.command_line()
     assert all(f"## bcannot {module.NAME}\n" in lines for module in app.COMMANDS)
-    assert all(f"`{key.label}`" in hooks.shortcuts() for key in hooks.SHORTCUTS)
+    keys = hooks.shortcuts()
+    assert all(f"`{key}`" in keys for _, rows in hooks.all_shortcuts() for key, _ in rows)
+    assert "Trace neuron" in keys and "napari-bcannot.pick_start" in keys
+    assert "napari-bcannot.write_swc" not in keys
     assert "witvliet2020-8" in hooks.public_volumes()
 
 
