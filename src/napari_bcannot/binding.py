@@ -1,22 +1,35 @@
 """Viewer events ⇄ clicks of a session; the only place that knows both sides.
 
-The layers are derived from the session: a points layer with its nodes, a vectors layer with the
-path and an image layer with the policy's heatmap. What a person does to the points layer or the
-section slider is turned into edits of the session, and the layers are then made anew from it.
+The layers are derived from the session: a points layer with the active neurite's nodes, a vectors
+layer with its path, an image layer with the policy's heatmap, one for what the policy proposes,
+and two for all other neurites. What a person does to the points layer or the section slider is
+turned into edits of the session, and the layers are then made anew from it.
 """
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Points, Vectors
+from napari.layers import Points
 from napari.layers.base import ActionType
-from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QTimer
 
 from napari_bcannot import notices
+from napari_bcannot.beside import NeuritesBeside
 from napari_bcannot.compat import camera
-from napari_bcannot.geometry import OVERLAY_KEY
-from napari_bcannot.nodes import diff_rows, nodes_to_rows, rows_to_edges
+from napari_bcannot.drawn import (
+    CURRENT_RGBA,
+    ghost_layer,
+    heat_layer,
+    nodes_layer,
+    path_layer,
+    rgba,
+)
+from napari_bcannot.drawn import NODE_PX as NODE_PX
+from napari_bcannot.neurites import COLOURS
+from napari_bcannot.node_features import node_features
+from napari_bcannot.nodes import diff_rows, rows_to_edges
+from napari_bcannot.replaying import is_replaying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,35 +37,29 @@ if TYPE_CHECKING:
     from bcannot_core.coords import CanvasView
     from napari_bcannot.controller import TraceController
     from napari_bcannot.geometry import Placement
+    from napari_bcannot.neurites import Neurite
     from napari_bcannot.snapshot import Snapshot
     from napari_bcannot.turns import Proposal
 
-CURRENT = "#ffd200"
-OTHER = "#59c7ff"
-CURRENT_RGBA, OTHER_RGBA = (1.0, 0.824, 0.0, 1.0), (0.349, 0.78, 1.0, 1.0)
-NODE_PX = 11.0
-"""Diameter of a node, canvas pixels."""
 EDITED = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
-HEAT = Colormap(
-    [[1.0, 0.45, 0.0, 0.0], [1.0, 0.45, 0.0, 0.35], [1.0, 0.75, 0.1, 0.75], [1.0, 1.0, 0.6, 0.95]],
-    name="bcannot heat",
-    controls=[0.0, 0.15, 0.5, 1.0],
-)
+NONE = np.zeros((0, 3))
+REST_S = 0.05
+"""While a policy is at work the layers are drawn anew after so much rest at the earliest."""
 
 
 class TraceBinding:
-    """One session's layers in a viewer.
+    """The layers of a sitting in a viewer; they follow the active neurite.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Gets three layers.
+        Gets the layers.
     controller : TraceController
         Takes the person's edits.
     placement : Placement
         Where the traced volume's voxels lie in the world.
     name : str
-        Of the points layer; the other two are named after it.
+        Of the points layer; the others are named after it.
     node_size : float
         Diameter of a node, voxels.
     """
@@ -68,7 +75,13 @@ class TraceBinding:
         self._viewer = viewer
         self._controller = controller
         self._placement = placement
+        self._size = node_size
         self._rows = np.zeros((0, 3))
+        self._drawn: Any = NONE  # the session's rows that the layers show
+        self._looks: tuple[Any, ...] = ()
+        self._named = name
+        self._told: tuple[Any, str] = (None, "")
+        self._of: Any = None
         self._session_z: int | None = None
         self._viewed_z: int | None = None
         self._centre_yx: tuple[float, float] | None = None
@@ -80,36 +93,32 @@ class TraceBinding:
         """Whether the person is just dragging a node: nothing is to be changed until it is over."""
         self.settled: Callable[[], None] = lambda: None
         """Called when an edit is over and the layers show the session again."""
-        place = {
-            "scale": placement.scale,
-            "translate": placement.translate,
-            "units": placement.units,
-            "axis_labels": ("z", "y", "x"),
-        }
-        self.heat = _heat_layer(name, place)
-        self.edges = Vectors(
-            np.zeros((0, 2, 3)), ndim=3, name=f"{name} path", edge_color=OTHER,
-            edge_width=node_size / 6, vector_style="line", opacity=0.8, **place,
-        )  # fmt: skip
-        self.points = Points(
-            np.zeros((0, 3)), ndim=3, name=name, size=node_size, symbol="disc",
-            face_color="transparent", border_color=OTHER, border_width=0.12, projection_mode="none",
-            **place,
-        )  # fmt: skip
+        self.heat = heat_layer(f"{name} heatmap", placement)
+        self.edges = path_layer(f"{name} path", COLOURS[0], node_size, placement)
+        self.points = nodes_layer(name, COLOURS[0], node_size, placement)
+        self.ghost: Any = None
+        self.beside = NeuritesBeside(viewer, controller.neurites, placement, node_size)
         for layer in self.layers:
             viewer.add_layer(layer)
+        self._later = QTimer()
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.refresh)
+        self._rested_at = 0.0
+        self._connect()
+        self.take_mouse()
+
+    def _connect(self) -> None:
         self.points.bind_key("Control-V", _refuse_paste, overwrite=True)
         for key in ("Delete", "Backspace"):
             self.points.bind_key(key, self._remove, overwrite=True)
         self.points.events.data.connect(self._on_data)
         self.points.events.mode.connect(self._on_mode)
-        viewer.dims.events.current_step.connect(self._on_step)
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
-        self.take_mouse()
+        self._viewer.dims.events.current_step.connect(self._on_step)
+        self._viewer.dims.events.ndisplay.connect(self._on_ndisplay)
 
     @property
     def layers(self) -> tuple[Any, ...]:
-        """The layers, lowest first."""
+        """The layers of the active neurite, lowest first."""
         return self.heat, self.edges, self.points
 
     def take_mouse(self) -> None:
@@ -118,6 +127,14 @@ class TraceBinding:
             self._viewer.layers.selection.active = self.points
             self._waits = self._viewer.dims.ndisplay == 3
             self.points.mode = "pan_zoom" if self._waits else "add"
+
+    def look_at(self, z: int) -> None:
+        """Show a section with the active neurite's node there in the middle."""
+        trace = self._controller.trace
+        if trace is None or z not in trace.nodes:
+            return
+        self._show_section(z)
+        self._centre((float(z), *trace.nodes[z]))
 
     # ------------------------------------------------------------------ viewer → session
     def _on_data(self, event: Any) -> None:
@@ -142,14 +159,17 @@ class TraceBinding:
         """Turn what the person did to the points layer into edits of the session."""
         if not self._open or self.dragging:
             return
+        if np.array_equal(self.points.data, self._rows):
+            return
         now = np.array(self.points.data, dtype=np.float64)
         edits = diff_rows(self._rows, now)
         self._rows = now
         if edits:
+            self._drawn = None  # what is refused goes back to where it was
             self._controller.edit(edits)
 
     def _on_step(self) -> None:
-        if self._writing or not self._open:
+        if self._writing or not self._open or is_replaying(self._viewer):
             return
         # steps are also counted anew when layers come and go: only another section is a move
         z = self._section_in_view()
@@ -184,39 +204,94 @@ class TraceBinding:
 
     # ------------------------------------------------------------------ session → viewer
     def refresh(self) -> None:
-        """Make the layers' contents anew from the session and show its section."""
+        """Make the layers' contents anew from the session and show its section.
+
+        While a policy is at work this is done a limited number of times a second.
+        """
         self.take_edits()
         if not self._open or self.dragging:
             return
         snapshot = self._controller.snapshot()
-        if not snapshot.active:
+        rest = self._rested_at + REST_S - time.monotonic()
+        if snapshot.running and rest > 0:
+            if not self._later.isActive():
+                self._later.start(max(1, round(rest * 1000)))
             return
         self._writing = True
         try:
-            self._show_nodes(snapshot)
-            self._show_heat()
-            # only when the session moved: a person may look at sections that are not the trace's
-            if snapshot.z is not None and snapshot.z != self._session_z:
-                self._session_z = snapshot.z
-                self._show_section(snapshot.z)
-            self._follow()
+            self._show(snapshot)
         finally:
             self._writing = False
         self._viewed_z = self._section_in_view()
+        self._rested_at = time.monotonic()
+
+    def _show(self, snapshot: "Snapshot") -> None:
+        self._show_nodes(snapshot)
+        self._show_heat()
+        self._show_ghost(snapshot)
+        self.beside.refresh(self.heat)
+        # only when the session moved: a person may look at sections that are not the trace's
+        if snapshot.z is not None and snapshot.z != self._session_z:
+            self._session_z = snapshot.z
+            self._show_section(snapshot.z)
+        self._follow()
 
     def _show_nodes(self, snapshot: "Snapshot") -> None:
-        rows = nodes_to_rows(snapshot.nodes)
-        if not np.array_equal(rows, self.points.data):
-            self._rows = rows.copy()
+        active = self._controller.neurites.active
+        rows = NONE if active is None else active.trace.rows
+        if active is not self._of:
+            self._of, self._session_z = active, None
+        if rows is not self._drawn or len(rows) != len(self.points.data):
+            self._drawn, self._rows = rows, rows.copy()
             with self.points.events.data.blocker(self._on_data):
                 self.points.selected_data = set()
-                self.points.data = rows
-        edges = rows_to_edges(rows)
-        if not np.array_equal(edges, self.edges.data):
-            self.edges.data = edges
-        if len(rows):
-            current = rows[:, 0] == snapshot.z
-            self.points.border_color = np.where(current[:, None], CURRENT_RGBA, OTHER_RGBA)
+                self.points.data = self._rows.copy()
+            self.edges.data = rows_to_edges(rows)
+            self._looks = ()
+        if active is not None:
+            self._show_looks(snapshot, active.colour)
+            self._show_names(snapshot, active)
+
+    def _show_looks(self, snapshot: "Snapshot", colour: str) -> None:
+        """Colour the nodes, that of the section at hand in a colour of its own."""
+        at = tuple(np.flatnonzero(self._rows[:, 0] == snapshot.z).tolist())
+        looks = (colour, *(at or self._looks[1:]))  # between nodes the last one stays highlighted
+        if looks == self._looks or not len(self._rows):
+            return
+        self._looks = looks
+        rgb = np.array(rgba(colour), np.float32)
+        colours = np.tile(rgb, (len(self._rows), 1))
+        colours[list(at), :] = CURRENT_RGBA
+        self.points.border_color = colours
+        if len(self.edges.data) and not np.allclose(self.edges.edge_color[-1], rgb, atol=0.01):
+            self.edges.edge_color = colour
+
+    def _show_names(self, snapshot: "Snapshot", active: "Neurite") -> None:
+        """Call the layers after the neurite, and say of each node what is known."""
+        if active.name != self._named:
+            self._named = active.name
+            for layer, what in zip(self.layers, (" heatmap", " path", ""), strict=True):
+                layer.name = active.name + what
+        known = (self._drawn, active.name)
+        if not snapshot.running and (self._told[0] is not known[0] or self._told[1] != known[1]):
+            self._told = known
+            self.points.features = node_features(active)
+
+    def _show_ghost(self, snapshot: "Snapshot") -> None:
+        """Show the node that the policy proposes, or none."""
+        at = snapshot.ghost_zyx
+        known = self.ghost is not None and self.ghost in self._viewer.layers
+        if at is not None and not known:
+            active = self._viewer.layers.selection.active
+            self.ghost = self._viewer.add_layer(
+                ghost_layer("proposed node", self._size, self._placement)
+            )
+            self._viewer.layers.selection.active = active
+            known = True
+        if known:
+            rows = np.reshape([] if at is None else at, (-1, 3)).astype(float)
+            if not np.array_equal(rows, self.ghost.data):
+                self.ghost.data = rows
 
     def _show_section(self, z: int) -> None:
         self._viewer.dims.set_point(self._axis, self._placement.to_world((float(z), 0.0, 0.0))[0])
@@ -228,11 +303,15 @@ class TraceBinding:
             return
         self._centre_yx = trace.view_centre_yx
         policy_moved = bool(trace.history) and trace.history[-1].actor == "policy"
+        if policy_moved:
+            self._centre((float(trace.z), *self._centre_yx))
+
+    def _centre(self, zyx: tuple[float, float, float]) -> None:
+        """Bring a point of the volume into the middle of the 2-D view."""
         dims = self._viewer.dims
-        if policy_moved and dims.ndisplay == 2:
-            world = self._placement.to_world((float(trace.z), *self._centre_yx))
+        if dims.ndisplay == 2:
             # whichever axes are shown; others than the volume's three stay where they are
-            at = (*dims.point[: self._axis], *world)
+            at = (*dims.point[: self._axis], *self._placement.to_world(zyx))
             camera(self._viewer).center = (0.0, *(at[axis] for axis in dims.displayed))
 
     def _show_heat(self) -> None:
@@ -260,11 +339,14 @@ class TraceBinding:
         if not self._open:
             return
         self._open = False
+        self._later.stop()
         self.points.events.data.disconnect(self._on_data)
         self.points.events.mode.disconnect(self._on_mode)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self.beside.close()
         gone = [self.heat] if len(self.points.data) else list(self.layers)
+        gone += [self.ghost] if self.ghost is not None else []
         for layer in gone:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -276,11 +358,3 @@ class TraceBinding:
 def _refuse_paste(points: Points) -> None:
     """Keep napari's paste from adding nodes without an event, or failing (0.9.2 does both)."""
     notices.show_info("A section has one node: click to place it instead of pasting.")
-
-
-def _heat_layer(name: str, place: dict[str, Any]) -> Image:
-    return Image(
-        np.zeros((1, 2, 2), dtype=np.float32), name=f"{name} heatmap", colormap=HEAT,
-        contrast_limits=(0.0, 1.0), blending="translucent", projection_mode="none", visible=False,
-        metadata={OVERLAY_KEY: True}, **place,
-    )  # fmt: skip

@@ -159,6 +159,7 @@ class TraceController(PolicyTurns):
             confidence=confidence,
             mode=self._mode,
             neurite=active.name,
+            saves=any(one.trace.count for one in self.neurites),
             ghost_zyx=self.ghost_zyx,
             stop=self._stop,
             can_undo=undo,

@@ -15,10 +15,11 @@ from psygnal import Signal
 
 from bcannot_core.errors import UsageError
 from bcannot_core.session import ClickToken
-from bcannot_core.volumes.swc import Skeleton
+from bcannot_core.skeletons import SkeletonSet
 from napari_bcannot.node_info import EditKind
 from napari_bcannot.timeline import Change, Timeline
 from napari_bcannot.tracing import TraceSession
+from napari_bcannot.trees import skeleton_set
 
 COLOURS = (
     "#59c7ff", "#ff8a5c", "#7ee081", "#d68cff", "#ffd166", "#4de3d1", "#ff7aa8", "#a3b3ff",
@@ -236,13 +237,13 @@ class NeuriteList:
         return self.timeline.together()
 
     # ----------------------------------------------------------------------------- output
-    def skeleton(self, only: Neurite | None = None, **header: str) -> Skeleton:
-        """Return the neurites as one skeleton, a branch joined to the node that it begins at.
+    def skeletons(self, only: Neurite | None = None, **header: str) -> SkeletonSet:
+        """Return each tree as one skeleton, a branch joined to the node that it begins at.
 
         Parameters
         ----------
         only : Neurite, optional
-            This one and its branches; all by default.
+            The tree that it is part of; all by default.
         **header : str
             Written as comments of the file.
 
@@ -251,9 +252,7 @@ class NeuriteList:
         UsageError
             There are no nodes.
         """
-        from napari_bcannot.trees import tree_of
-
-        return tree_of(self, only, header)
+        return skeleton_set(self, only, header)
 
     # --------------------------------------------------------------------------- internal
     def _on_edit(self, neurite: Neurite, kind: EditKind) -> None:
@@ -309,6 +308,14 @@ class NeuriteList:
         if name in self:
             raise UsageError(f"there is a neurite named {name!r} already: choose another name")
         return name
+
+    def free_name(self, name: str) -> str:
+        """Return a name, with a number behind it where it is taken."""
+        name = " ".join(name.split()) or "neurite"
+        free, number = name, 2
+        while free in self:
+            free, number = f"{name} ({number})", number + 1
+        return free
 
     def _next_name(self) -> str:
         number = self._begun

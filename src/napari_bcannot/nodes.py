@@ -65,12 +65,32 @@ def diff_rows(before: "Rows", after: "Rows") -> list[Edit]:
     list of Edit
         Removals, then placements, each by section.
     """
+    before, after, same = _without_same_ends(before, after)
     old, new = _count(before), _count(after)
     places = {_section(row): row for row in (new - old)}
     kept = {_section(row) for row in (old & new)}
+    kept |= {z for z in {_section(row) for row in (old - new)} if z in same}
     gone = {_section(row) for row in (old - new)} - kept - places.keys()
     removals: list[Edit] = [Remove(z) for z in sorted(gone)]
     return removals + [Place((z, places[z][1], places[z][2])) for z in sorted(places)]
+
+
+def _without_same_ends(before: "Rows", after: "Rows") -> "tuple[Rows, Rows, NDArray[np.int64]]":
+    """Return what stands between the rows that both begin and end with, and these rows' sections.
+
+    An edit changes few of many rows; only those are looked at one by one.
+    """
+    shorter = min(len(before), len(after))
+    differ = np.flatnonzero((before[:shorter] != after[:shorter]).any(axis=1))
+    head = int(differ[0]) if len(differ) else shorter
+    differ = np.flatnonzero(
+        (before[::-1][: shorter - head] != after[::-1][: shorter - head]).any(axis=1)
+    )
+    tail = int(differ[0]) if len(differ) else shorter - head
+    end = len(before) - tail
+    sections = np.concatenate([before[:head, 0], before[end:, 0]])
+    same = np.rint(sections[np.isfinite(sections)]).astype(np.int64)
+    return before[head:end], after[head : len(after) - tail], same
 
 
 def _count(rows: "Rows") -> Counter[tuple[float, float, float]]:

@@ -25,6 +25,15 @@ SHORTCUTS = (
     Shortcut("done", "Shift-D", "Shift+D", "Done", "Say that the trace is complete"),
     Shortcut("toggle", "K", "K", "Start / Pause", "Let the policy trace, or hold it"),
     Shortcut("step", "J", "J", "Step", "Let the policy make one click"),
+    Shortcut(
+        "accept_proposal", "Enter", "Enter", "Accept", "Take what the policy proposes, and go on"
+    ),
+    Shortcut("reject_proposal", "U", "U", "Turn down", "Turn down what the policy proposes"),
+    Shortcut("branch_here", "B", "B", "Branch", "Begin a branch at this section's node"),
+    Shortcut("next_neurite", "]", "]", "Next neurite", "Go on with the next neurite of the list"),
+    Shortcut(
+        "previous_neurite", "[", "[", "Previous one", "Go on with the neurite before in the list"
+    ),
     Shortcut("undo", "Control-Z", "Ctrl+Z", "Undo", "Take back the last edit, whoever made it"),
     Shortcut("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Make it again"),
 )
@@ -59,15 +68,6 @@ def all_shortcuts() -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _row(shortcut: Shortcut) -> tuple[str, str]:
     return shortcut.label, shortcut.tells or shortcut.does
-
-
-def shortcuts_table() -> str:
-    """Return the shortcuts as Markdown tables, for the documentation."""
-    parts = []
-    for group, rows in all_shortcuts():
-        lines = [f"## {group}", "", "| key | does |", "|---|---|"]
-        parts.append("\n".join([*lines, *(f"| `{key}` | {does} |" for key, does in rows)]))
-    return "\n\n".join(parts) + "\n"
 
 
 def bind_keys(

@@ -42,7 +42,8 @@ class Snapshot:
     """What is to be shown: a value, made anew after every change.
 
     ``ghost_zyx`` is the node that a policy proposes and a person has yet to accept; ``stop`` says
-    why the policy waits or paused by itself; ``neurite`` is the name of the active one.
+    why the policy waits or paused by itself; ``neurite`` is the name of the active one; ``saves``
+    says whether any neurite has nodes to save.
     """
 
     phase: Phase = Phase.IDLE
@@ -56,6 +57,7 @@ class Snapshot:
     can_redo: bool = False
     confidence: float | None = None
     mode: Mode = Mode.AUTO
+    saves: bool = False
     neurite: str = ""
     ghost_zyx: tuple[float, float, float] | None = None
     stop: Stop | None = None

@@ -112,7 +112,9 @@ def test_a_branch_begins_at_a_node_and_goes_its_own_way(controller):
     assert parent.trace.count == 3
     controller.rename(parent, "trunk")
     assert child.parent == ("trunk", 5)
-    skeleton = controller.neurites.skeleton(parent)
+    (tree,) = controller.neurites.skeletons(child).neurites
+    skeleton = tree.skeleton
+    assert tree.name == "trunk"
     assert len(skeleton) == 4
     assert skeleton.parents.tolist() == [-1, 0, 1, 1]
     assert skeleton.zyx_nm[3].tolist() == [4 * 30.0, 900.0, 900.0]
@@ -132,25 +134,26 @@ def test_branches_where_there_is_no_node_or_no_room_are_refused(controller):
     assert len(controller.neurites) == 2
 
 
-def test_all_neurites_are_one_forest_of_trees(controller):
+def test_each_tree_is_one_skeleton(controller):
     controller.branch(1, 5)
     put(controller, (6, 50.0, 60.0))
-    skeleton = controller.neurites.skeleton()
-    assert len(skeleton) == 7
-    assert (skeleton.parents == -1).sum() == 2
+    saved = controller.neurites.skeletons(policy="p")
+    assert [len(tree) for tree in saved.neurites] == [3, 4]
+    assert [(tree.skeleton.parents == -1).sum() for tree in saved.neurites] == [1, 1]
+    assert saved.header["policy"] == "p"
     with pytest.raises(UsageError, match="no nodes"):
-        NeuriteList().skeleton()
+        NeuriteList().skeletons()
 
 
 def test_a_moved_branch_keeps_both_nodes(controller):
     child = controller.branch(1, 5)
     put(controller, (5, 140.0, 150.0))
-    skeleton = controller.neurites.skeleton()
-    assert len(skeleton) == 7
-    assert skeleton.parents[6] == 4
+    skeleton = controller.neurites.skeletons(child).neurites[0].skeleton
+    assert len(skeleton) == 4
+    assert skeleton.parents.tolist() == [-1, 0, 1, 1]
     controller.remove(controller.neurites["neurite 2"])
     assert child.parent is None
-    assert (controller.neurites.skeleton().parents == -1).sum() == 2
+    assert [len(tree) for tree in controller.neurites.skeletons().neurites] == [3, 1]
     controller.undo()
     assert child.parent == ("neurite 2", 5)
 

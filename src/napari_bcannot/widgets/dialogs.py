@@ -17,10 +17,18 @@ def ask_address(parent: QWidget) -> str | None:
     return address.strip() or None if given else None
 
 
+SAVED = "SWC (*.swc);;WEBKNOSSOS (*.nml);;Table (*.csv)"
+
+
 def ask_swc(parent: QWidget) -> Path | None:
-    """Ask for the file that a trace is saved in."""
-    path, _ = QFileDialog.getSaveFileName(parent, "Save trace", "trace.swc", "SWC (*.swc)")
-    return Path(path).with_suffix(".swc") if path else None
+    """Ask for the file that neurites are saved in."""
+    path, kind = QFileDialog.getSaveFileName(parent, "Save neurites", "trace.swc", SAVED)
+    if not path:
+        return None
+    chosen = Path(path)
+    if chosen.suffix.lower() in (".swc", ".nml", ".csv"):
+        return chosen
+    return chosen.with_name(chosen.name + (kind.rpartition("*")[2].rstrip(")") or ".swc"))
 
 
 def ask_starts(parent: QWidget) -> Path | None:

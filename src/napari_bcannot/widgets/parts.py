@@ -7,10 +7,12 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QFrame,
     QGraphicsOpacityEffect,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QWidget,
 )
@@ -88,6 +90,17 @@ def row(*widgets: QWidget) -> QWidget:
         plain = isinstance(widget, QPushButton | QCheckBox) or type(widget) is QLabel
         layout.addWidget(widget, 0 if plain else 1)
     return made
+
+
+def scrolled(inner: QWidget) -> QScrollArea:
+    """Return a frame around a column that is scrolled where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidget(inner)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumWidth(inner.minimumSizeHint().width())
+    return area
 
 
 def connect_buttons(commands: Iterable[tuple[QPushButton, Callable[[], Any]]]) -> None:
