@@ -1,12 +1,12 @@
-"""Learning from lessons: half of every batch is the person's tissue, half what was learned before.
+"""Learning from lessons: in every batch the person's tissue, and labelled tissue of other kinds.
 
-Without the second half the policy would forget; both go through the network together, so that its
-normalisation serves both.
+Of the labelled tissue a part is as the policy knew it, lest it forget; another part is dressed in
+the look of the person's. All go through the network together, so that its normalisation serves all.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
 from bcannot_core.training.blocks import make_block
+from bcannot_core.training.dressing import dressing_of
 from bcannot_core.training.follower import Follower
 from bcannot_core.training.glance_stage import glance_losses
 from bcannot_core.training.lanes import Lane
@@ -28,6 +29,8 @@ from bcannot_core.training.tissue import Augmentation, Block, Tissue
 _ENDS = 0.25
 _GUIDED = 0.1
 
+_Kind = TypeVar("_Kind")
+
 
 @dataclass(frozen=True)
 class LearnRecipe:
@@ -39,10 +42,11 @@ class LearnRecipe:
         Seed of everything drawn.
     updates : int
         Optimizer updates.
-    lessons, rehearsal : int
-        Glances of an update: at the person's tissue, and at tissue with labels as before.
+    lessons, dressed, rehearsal : int
+        Glances of an update: at the person's tissue, at labelled tissue dressed in its look, and at
+        labelled tissue as it is.
     lanes : int
-        Neurites followed at the same time, of either kind.
+        Neurites followed at the same time, of each kind.
     pool, refresh : int
         Lessons and blocks in use, and updates after which one of each is replaced.
     near_corrections : float
@@ -55,9 +59,10 @@ class LearnRecipe:
 
     seed: int = 0
     updates: int = 700
-    lessons: int = 16
-    rehearsal: int = 16
-    lanes: int = 64
+    lessons: int = 12
+    dressed: int = 10
+    rehearsal: int = 10
+    lanes: int = 48
     pool: int = 24
     refresh: int = 6
     near_corrections: float = 0.4
@@ -102,46 +107,54 @@ class LessonStage:
         self.teacher.eval().requires_grad_(False)
         self.update = 0
         self._lessons, self._tissues = list(lessons), list(tissues)
-        seeds = np.random.SeedSequence((recipe.seed, 7)).spawn(2 * recipe.lanes + 1)
+        self._dressing = dressing_of(lessons)
+        count = recipe.lanes
+        seeds = np.random.SeedSequence((recipe.seed, 7)).spawn(3 * count + 1)
         self._rng = np.random.default_rng(seeds[0])
         draws = [np.random.default_rng(s) for s in seeds[1:]]
         self._pool: list[Lesson] = []
-        self._blocks: list[Block] = []
+        self._plain: list[Block] = []
+        self._dressed: list[Block] = []
         self._made = 0
-        self._learning = [LessonLane(net.config, rng) for rng in draws[: recipe.lanes]]
-        self._rehearsing = [Lane(net.config, rng, _ENDS) for rng in draws[recipe.lanes :]]
-        if not tissues:
-            self._rehearsing = []
+        self._learning = [LessonLane(net.config, rng) for rng in draws[:count]]
+        old = [Lane(net.config, rng, _ENDS) for rng in (draws[count:] if tissues else [])]
+        self._rehearsing = [(lane, self._plain) for lane in old[:count]]
+        self._rehearsing_dressed = [(lane, self._dressed) for lane in old[count:]]
 
     def fill(self) -> None:
         """Make the first lessons and blocks, and start the lanes."""
         for _ in range(min(self.recipe.pool, 2 * len(self._lessons))):
             self._take_lesson()
-        for _ in range(min(self.recipe.pool, 2 * len(self._tissues))):
+        for _ in self._tissues:
             self._take_block()
         for learning in self._learning:
-            self._restart(learning)
-        for rehearsing in self._rehearsing:
-            self._restart(rehearsing)
+            self._begin(learning)
+        for lane, blocks in (*self._rehearsing, *self._rehearsing_dressed):
+            self._restart(lane, blocks)
 
     def _take_lesson(self) -> None:
         """Take another view of a lesson into the pool; those with corrections come more often."""
         weights = np.array([len(x.marks) + 10.0 * x.corrections for x in self._lessons])
         chosen = self._lessons[self._rng.choice(len(weights), p=weights / weights.sum())]
-        self._pool = [*self._pool, varied(chosen, self._rng)][-self.recipe.pool :]
+        self._pool.append(varied(chosen, self._rng))
+        del self._pool[: -self.recipe.pool]
 
     def _take_block(self) -> None:
+        """Take another block into the pools, as it is and dressed."""
         block = make_block(self._tissues, self.recipe.seed, self._made, self.recipe.augmentation)
         self._made += 1
-        self._blocks = [*self._blocks, block][-self.recipe.pool :]
+        self._plain.append(block)
+        self._dressed.append(self._dressing.dressed(block, self._rng))
+        for blocks in (self._plain, self._dressed):
+            del blocks[: -self.recipe.pool // 2]
 
-    def _restart(self, lane: "LessonLane | Lane") -> None:
-        if isinstance(lane, LessonLane):
-            lesson = self._pool[self._rng.integers(len(self._pool))]
-            lane.start(lesson, self.recipe.near_corrections)
-        else:
-            i = int(self._rng.integers(len(self._blocks)))
-            lane.start(self._blocks[i], i)
+    def _begin(self, lane: LessonLane) -> None:
+        lesson = self._pool[self._rng.integers(len(self._pool))]
+        lane.start(lesson, self.recipe.near_corrections)
+
+    def _restart(self, lane: Lane, blocks: Sequence[Block]) -> None:
+        i = int(self._rng.integers(len(blocks)))
+        lane.start(blocks[i], i)
 
     def one_update(self, done: float | None = None) -> dict[str, float]:
         """Make one update; return its losses.
@@ -153,9 +166,10 @@ class LessonStage:
         """
         learning = self._drawn(self._learning, self.recipe.lessons)
         rehearsing = self._drawn(self._rehearsing, self.recipe.rehearsal)
-        batch = self._seen([*learning, *rehearsing])
+        rehearsing += self._drawn(self._rehearsing_dressed, self.recipe.dressed)
+        batch = self._seen([*learning, *(lane for lane, _ in rehearsing)])
         count = len(learning)
-        hints, targets = [x.hint() for x in learning], [x.target() for x in rehearsing]
+        hints, targets = [x.hint() for x in learning], [lane.target() for lane, _ in rehearsing]
         beliefs = self._taught(batch[:count])
         self.net.train()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -173,11 +187,11 @@ class LessonStage:
         clicks, believed = _answers(output, self.net.config.size)
         for lane, hint, click, belief in zip(learning, hints, clicks, believed, strict=False):
             if not lane.advance(belief, click, hint):
-                self._restart(lane)
+                self._begin(lane)
         rest = zip(rehearsing, targets, clicks[count:], believed[count:], strict=True)
-        for old, target, click, belief in rest:
+        for (old, blocks), target, click, belief in rest:
             if not old.advance(belief, click, target, _GUIDED):
-                self._restart(old)
+                self._restart(old, blocks)
         self.update += 1
         self._refresh()
         asked = [is_near(c, h) for c, h in zip(clicks, hints, strict=False) if h.node is not None]
@@ -193,7 +207,7 @@ class LessonStage:
         if self._tissues and self.update % (2 * every) == 0:
             self._take_block()
 
-    def _drawn(self, lanes: "Sequence[Any]", count: int) -> list[Any]:
+    def _drawn(self, lanes: Sequence[_Kind], count: int) -> list[_Kind]:
         """Return the lanes that take the next step: neighbours in time are too much alike."""
         return [lanes[i] for i in self._rng.permutation(len(lanes))[:count]]
 

@@ -66,8 +66,8 @@ class LearnView(QWidget):
         self.minutes.setValue(10.0)
         self.minutes.setSuffix(" min")
         self.minutes.setToolTip("Time for the updates, at most")
-        self.device = combo("Where to learn")
-        for words, value in (("GPU if there is one", "auto"), ("CPU", "cpu"), ("GPU", "cuda")):
+        self.device = combo("Where to learn; auto is a GPU where there is one")
+        for words, value in (("auto", "auto"), ("CPU", "cpu"), ("GPU", "cuda")):
             self.device.addItem(words, value)
         widen(self.minutes)
 
