@@ -14,6 +14,7 @@ from bcannot_core.errors import BcannotError
 from bcannot_core.session import ClickToken
 from bcannot_core.session.journal import JournalHeader
 from bcannot_core.sittings import NeuriteFacts, SittingWriter
+from bcannot_core.sittings.copies import keep_copy, lies_in_no_file
 from bcannot_core.sittings.timeline import SHAPE
 from bcannot_core.volumes import Volume
 from napari_bcannot.neurites import Neurite, NeuriteList
@@ -206,6 +207,8 @@ class SittingRecorder:
         def note(fingerprint: str | None) -> None:
             if fingerprint is not None and self._writer is writer:
                 writer.fingerprint(address, fingerprint)
+                if lies_in_no_file(address):
+                    self._keep_copy(writer.folder, volume, fingerprint)
 
         def take() -> str | None:
             try:
@@ -214,6 +217,18 @@ class SittingRecorder:
                 return None  # the volume is away: replay cannot check it then
 
         (_at_once if volume.in_memory else self.in_background)(take, note)
+
+    def _keep_copy(self, folder: Path, volume: Volume, fingerprint: str) -> None:
+        """Keep the voxels of a layer that lies in no file: the session could not be replayed."""
+
+        def keep() -> str:
+            try:
+                keep_copy(folder, volume, fingerprint)
+            except BcannotError as error:
+                return one_line(error)
+            return ""
+
+        self.in_background(keep, lambda problem: self._warn(problem) if problem else None)
 
     def _on_error(self, error: BcannotError) -> None:
         self._warn(one_line(error))

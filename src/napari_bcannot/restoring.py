@@ -14,6 +14,7 @@ from bcannot_core.episodes.worlds import check_data
 from bcannot_core.errors import BcannotError, JournalError, VolumeNotFoundError
 from bcannot_core.session.journal import JournalContents
 from bcannot_core.sittings import NeuriteRecord, SittingReader, SittingWriter
+from bcannot_core.sittings.copies import MEMORY, address_of_copy, find_copy
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import Contrast, Volume
 from napari_bcannot.geometry import VOLUME_KEY, finest_of
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from napari_bcannot.controller import TraceController
     from napari_bcannot.geometry import Placement
 
-MEMORY = "memory:"
-"""How addresses of data begin that lie in no file."""
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -141,10 +140,14 @@ def open_layer_of(plan: Plan) -> LayerData:
 
     place = plan.place
     address = str(place.get(ADDRESS, plan.data.volume))
+    copy = find_copy(plan.reader.folder, plan.data.fingerprint)
+    if address.startswith(MEMORY) and copy is not None:
+        address = address_of_copy(copy, plan.data.voxel_nm)
     if address.startswith(MEMORY):
         raise VolumeNotFoundError(
             f"this session was traced in the layer {address.removeprefix(MEMORY)!r}, which was in "
-            "no file: open the same data as a layer of that name, then open the session again"
+            "no file, and no copy was kept: open the same data as a layer of that name, then open "
+            "the session again"
         )
     finest = place.get("finest")
     opened = read_request(Request(address, finest=finest if isinstance(finest, int) else 0))

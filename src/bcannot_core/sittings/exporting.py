@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bcannot_core.episodes.shards import SUFFIX, write_shard
 from bcannot_core.errors import DatasetError
+from bcannot_core.sittings.copies import with_copy
 from bcannot_core.sittings.reader import SittingReader
 
 
@@ -36,7 +37,7 @@ def export_sittings(
     """Write sessions into a dataset, an episode for each neurite that was not removed.
 
     A session has a shard of its own, named after it: exporting it again, after it went on, say,
-    replaces what was there.
+    replaces what was there. Copies of volumes that lay in no file go along.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def export_sittings(
     problems: list[str] = []
     for folder in folders:
         reader = SittingReader.open(folder)
-        made = list(reader.episodes(problems))
+        made = [with_copy(one, reader.folder, dataset) for one in reader.episodes(problems)]
         if made:
             write_shard(dataset / shard_name(reader), made)
             sessions, episodes = sessions + 1, episodes + len(made)

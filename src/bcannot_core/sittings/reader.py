@@ -8,8 +8,10 @@ from typing import Any
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import BcannotError, DatasetError
 from bcannot_core.session.journal import JournalContents, read_journal
+from bcannot_core.sittings.copies import address_of_copy, find_copy, lies_in_no_file
 from bcannot_core.sittings.facts import NeuriteRecord, SittingFacts, fold
 from bcannot_core.sittings.lines import RECORD, RecordContents, SittingEvent, read_record
+from bcannot_core.volumes.formats.units import usable_voxel
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class SittingReader:
     def journal(self, neurite: NeuriteRecord, which: int = -1) -> JournalContents:
         """Read one of a neurite's journals, by default the one in force.
 
-        Its header has the fingerprint of the volume, where that was learnt later.
+        Its header has the fingerprint of the volume, where that was learnt later, and the address
+        of the copy of one that lay in no file.
 
         Raises
         ------
@@ -71,11 +74,21 @@ class SittingReader:
         """
         contents = read_journal(self.folder / neurite.journals[which])
         data = contents.header.data
-        known = self.facts.fingerprints.get(str(data.get("volume"))) if data else None
-        if not data or not known or data.get("fingerprint"):
+        if not data:
             return contents
-        header = replace(contents.header, data={**data, "fingerprint": known})
-        return replace(contents, header=header)
+        learnt = self._learnt(data)
+        return replace(contents, header=replace(contents.header, data=learnt))
+
+    def _learnt(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a reference to data with what became known of it later."""
+        volume = str(data.get("volume"))
+        fingerprint = str(data.get("fingerprint") or self.facts.fingerprints.get(volume, ""))
+        copy = find_copy(self.folder, fingerprint) if lies_in_no_file(volume) else None
+        learnt = {**data, "fingerprint": fingerprint}
+        size = usable_voxel(data.get("voxel_nm") or ())
+        return learnt if copy is None or size is None else {
+            **learnt, "volume": address_of_copy(copy, size),
+        }  # fmt: skip
 
     def episode(self, neurite: NeuriteRecord) -> Episode:
         """Return a neurite as an episode; ``meta`` says which session and neurite it is.
