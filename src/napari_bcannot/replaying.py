@@ -137,9 +137,22 @@ class SessionReplay:
         frame = zip(at_zyx, self._frame.scale, self._frame.translate, strict=True)
         world = [at * scale + translate for at, scale, translate in frame]
         dims.set_point(axis, world[0])
-        if dims.ndisplay == 2:
-            at = (*dims.point[:axis], *world)
+        at = (*dims.point[:axis], *world)
+        if dims.ndisplay == 2 and not self._sees(at):
             camera(self._viewer).center = (0.0, *(at[shown] for shown in dims.displayed))
+
+    def _sees(self, world: tuple[float, ...]) -> bool:
+        """Whether a point lies in the part of a volume that is in view."""
+        shown = list(self._viewer.dims.displayed)
+        for layer in self._viewer.layers:
+            if type(layer).__name__ == "Image" and layer.visible and layer.ndim == len(world):
+                corners = np.asarray(layer.corner_pixels, dtype=float)
+                if layer.multiscale:
+                    corners = corners * layer.downsample_factors[layer.data_level]
+                at = np.asarray(layer.world_to_data(world))[shown]
+                if (at >= corners[0][shown]).all() and (at <= corners[1][shown]).all():
+                    return True
+        return False
 
 
 def say(picture: "Picture", begun_ms: int) -> str:

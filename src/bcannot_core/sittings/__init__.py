@@ -10,6 +10,7 @@ from bcannot_core.sittings.lines import SittingEvent
 from bcannot_core.sittings.listing import (
     SittingInfo,
     delete_sitting,
+    delete_sittings,
     interrupted,
     list_sittings,
     look_at,
@@ -33,6 +34,7 @@ __all__ = [
     "SittingWriter",
     "Timeline",
     "delete_sitting",
+    "delete_sittings",
     "export_sittings",
     "in_use",
     "interrupted",

@@ -122,6 +122,17 @@ def delete_sitting(folder: Path) -> None:
         ) from error
 
 
+def delete_sittings(folders: Iterable[Path]) -> list[str]:
+    """Delete sessions; return a line for each that cannot be deleted."""
+    problems = []
+    for folder in folders:
+        try:
+            delete_sitting(folder)
+        except JournalError as error:
+            problems.append(" ".join(str(error).split()))
+    return problems
+
+
 def _look(folder: Path, known: SittingInfo | None) -> SittingInfo:
     busy = in_use(folder)
     try:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QDockWidget, QMessageBox
 
-from bcannot_core.errors import BcannotError
 from bcannot_core.sittings import (
     Export,
     SittingInfo,
     SittingReader,
     Timeline,
-    delete_sitting,
+    delete_sittings,
     export_sittings,
+    interrupted,
     list_sittings,
 )
 from napari_bcannot import notices
@@ -24,7 +24,6 @@ from napari_bcannot.geometry import Placement
 from napari_bcannot.recording import default_folder
 from napari_bcannot.replaying import SessionReplay, say
 from napari_bcannot.restoring import Restored
-from napari_bcannot.turns import one_line
 from napari_bcannot.widgets.dialogs import ask_folder
 from napari_bcannot.widgets.docked import DockedWidget
 from napari_bcannot.widgets.parts import connect_buttons
@@ -72,7 +71,7 @@ class SessionBrowser(DockedWidget):
             (view.export, self.export_chosen), (view.delete, self.delete_chosen),
             (view.folder, self.choose_folder), (view.back, self.back), (view.step, self.step),
             (view.play, self.play), (view.end, self.close_replay),
-            (view.bar.restore, self.restore), (view.bar.later, lambda: view.bar.offer(None)),
+            (view.restore, self.restore),
         ])  # fmt: skip
         view.list.itemSelectionChanged.connect(view.show_choice)
         view.list.itemDoubleClicked.connect(lambda *_: self.open_chosen())
@@ -104,19 +103,22 @@ class SessionBrowser(DockedWidget):
             return
         self.sessions = sessions
         self.view.show_sessions(sessions)
+        interrupted_ones = [info for info in sessions if info.state == "interrupted"]
+        self.view.show_restorable(any(info.clicks for info in interrupted_ones))
         if not sessions:
             self._say("No session yet: they are recorded here while you trace.")
 
     # --------------------------------------------------------------------------- commands
     def open_chosen(self) -> None:
         """Bring the chosen session back into the viewer and go on with it."""
-        for folder in self.view.chosen[:1]:
+        for folder in self._chosen()[:1]:
             self.open_session(folder)
 
     def restore(self) -> None:
         """Bring back the latest session that was interrupted."""
-        found = (info for info in self.sessions if info.state == "interrupted" and info.clicks)
-        info = next(found, None)
+        self._work.run(partial(interrupted, self.root), self._restore)
+
+    def _restore(self, info: SittingInfo | None) -> None:
         if info is None:
             self._say("No session was interrupted: there is nothing to restore.")
         else:
@@ -130,7 +132,7 @@ class SessionBrowser(DockedWidget):
 
     def export_chosen(self) -> None:
         """Ask for a folder and write the chosen sessions there as a dataset."""
-        folders = self.view.chosen
+        folders = self._chosen()
         dataset = ask_folder(self, "Dataset to export to") if folders else None
         if dataset is not None:
             self.export(folders, dataset)
@@ -142,18 +144,18 @@ class SessionBrowser(DockedWidget):
 
     def delete_chosen(self) -> None:
         """Delete the chosen sessions from the disk, after asking."""
-        folders = self.view.chosen
+        folders = self._chosen()
         if folders and self._sure(folders):
             self.delete(folders)
 
     def delete(self, folders: list[Path]) -> None:
         """Delete sessions from the disk, in the background."""
-        self._work.run(partial(_delete_all, folders), self._deleted)
+        self._work.run(partial(delete_sittings, folders), self._deleted)
 
     # ----------------------------------------------------------------------------- replay
     def replay_chosen(self) -> None:
         """Look at the chosen session click by click."""
-        for folder in self.view.chosen[:1]:
+        for folder in self._chosen()[:1]:
             self.replay_session(folder)
 
     def replay_session(self, folder: Path) -> None:
@@ -188,7 +190,10 @@ class SessionBrowser(DockedWidget):
 
     def play(self) -> None:
         """Let the session go on by itself, or hold it."""
-        if self._player.isActive() or self.replay is None:
+        if self.replay is None:
+            self._say("Choose a session and press Replay first.")
+            return
+        if self._player.isActive():
             self._hold()
             return
         if self.replay.shown >= len(self.replay.timeline):
@@ -219,6 +224,13 @@ class SessionBrowser(DockedWidget):
         self._say("")
         self.show_moment(len(timeline))
 
+    def _chosen(self) -> list[Path]:
+        """Return the chosen sessions; where there is none, say what to do."""
+        chosen = self.view.chosen
+        if not chosen:
+            self._say("Choose a session in the list first.")
+        return chosen
+
     def _hold(self) -> None:
         self._player.stop()
         self.view.show_playing(False)
@@ -235,6 +247,9 @@ class SessionBrowser(DockedWidget):
             found = [w for w in window.findChildren(TraceNeuronWidget) if w.is_open]
             if found:
                 found[-1].take_up(layer, placement, restored)
+                dock = found[-1].parentWidget()
+                if isinstance(dock, QDockWidget):
+                    dock.raise_()
                 return
             run_command(TRACE_COMMAND)
         restored.writer.discard()
@@ -277,14 +292,3 @@ class SessionBrowser(DockedWidget):
         for background in (self._listing, self._work):
             background.drop()
         self._opener.close()
-
-
-def _delete_all(folders: list[Path]) -> list[str]:
-    """Delete sessions; return a line for each that could not be."""
-    problems = []
-    for folder in folders:
-        try:
-            delete_sitting(folder)
-        except BcannotError as error:
-            problems.append(one_line(error))
-    return problems

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bcannot_core.sittings import SittingInfo
 
-COLUMNS = ("Begun", "Length", "Neurites", "Clicks", "Yours", "Volume", "")
+COLUMNS = ("Begun", "Neurites", "Clicks", "Volume", "")
 SPEEDS: tuple[tuple[str, float], ...] = (
     ("2 events/s", 2.0),
     ("5 events/s", 5.0),
@@ -35,11 +35,11 @@ SPEEDS: tuple[tuple[str, float], ...] = (
     ("20 events/s", 20.0),
 )
 _USUAL_SPEED = 2
-_FOLDER = Qt.ItemDataRole.UserRole
+_FOLDER, _ABOUT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 STATES = {"recording": "open", "interrupted": "interrupted", "closed": "", "damaged": "damaged"}
 STATE_TIPS = {
     "recording": "It is open in napari just now",
-    "interrupted": "napari ended before the session was closed; nothing that was done is lost",
+    "interrupted": "napari ended before it was closed; nothing that was done is lost",
     "closed": "",
 }
 
@@ -76,12 +76,15 @@ class SessionView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self.bar = RestoreBar()
         self.list = _list()
         self.open = button("Open", "Bring the session back into the viewer and go on with it")
         self.replay = button("Replay", "Look at the session click by click")
+        self.restore = button(
+            "Restore", "Bring back the latest session that was interrupted, by a crash, say"
+        )
         self.export = button("Export…", "Write the chosen sessions as a dataset, to train on")
         self.delete = button("Delete…", "Delete the chosen sessions from the disk")
+        self.about = fine_print()
         self.status = text()
         self.where = fine_print()
         self.folder = button("Folder…", "Look at sessions in another folder", small=True)
@@ -89,13 +92,15 @@ class SessionView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
         layout.setSpacing(5)
-        layout.addWidget(self.bar)
         layout.addWidget(self.list, 1)
-        layout.addWidget(row(self.open, self.replay, self.export, self.delete))
+        layout.addWidget(self.about)
+        layout.addWidget(row(self.open, self.replay, self.restore))
+        layout.addWidget(row(self.export, self.delete))
         layout.addWidget(self.player)
         layout.addWidget(self.status)
         layout.addWidget(row(self.where, self.folder))
         self.show_choice()
+        self.show_restorable(False)
         self.show_replay(False)
 
     def _player(self) -> QGroupBox:
@@ -152,11 +157,17 @@ class SessionView(QWidget):
 
     def show_choice(self) -> None:
         """Let be pressed what can be done with what is chosen."""
-        count = len(self.chosen)
+        items = self.list.selectedItems()
+        count = len(items)
+        self.about.setText(str(items[0].data(0, _ABOUT)) if count == 1 else "")
         for one in (self.open, self.replay):
             one.setEnabled(count == 1)
         for many in (self.export, self.delete):
             many.setEnabled(count > 0)
+
+    def show_restorable(self, there_is: bool) -> None:
+        """Say whether there is something to restore."""
+        self.restore.setEnabled(there_is)
 
     def show_where(self, root: Path) -> None:
         """Say where the sessions lie."""
@@ -190,7 +201,7 @@ class SessionView(QWidget):
 
 def when(ms: int) -> str:
     """Return a time as people read it."""
-    return datetime.fromtimestamp(ms / 1000).strftime("%d %b %Y, %H:%M")
+    return datetime.fromtimestamp(ms / 1000).strftime("%d %b %Y %H:%M")
 
 
 def _list() -> QTreeWidget:
@@ -211,21 +222,34 @@ def _list() -> QTreeWidget:
 
 def _item(info: "SittingInfo") -> QTreeWidgetItem:
     if info.state == "damaged":
-        item = QTreeWidgetItem([info.folder.name, "", "", "", "", "", STATES["damaged"]])
+        words = [info.folder.name, "", "", "", STATES["damaged"]]
     else:
-        share = f"{100 * info.by_person / info.clicks:.0f} %" if info.clicks else ""
-        item = QTreeWidgetItem([
-            when(info.begun_ms), clock(info.changed_ms - info.begun_ms), str(len(info.neurites)),
-            str(info.clicks), share, ", ".join(map(_short, info.volumes)), STATES[info.state],
-        ])  # fmt: skip
+        volumes = ", ".join(map(_short, info.volumes))
+        counts = [str(len(info.neurites)), str(info.clicks)]
+        words = [when(info.begun_ms), *counts, volumes, STATES[info.state]]
+    item = QTreeWidgetItem(words)
     item.setData(0, _FOLDER, str(info.folder))
-    tip = info.problem or STATE_TIPS.get(info.state, "")
-    about = "\n".join(filter(None, (", ".join(info.neurites), "\n".join(info.volumes), tip)))
+    item.setData(0, _ABOUT, _about(info))
+    tip = [", ".join(info.neurites), *info.volumes, STATE_TIPS.get(info.state, ""), info.problem]
     for column in range(len(COLUMNS)):
-        item.setToolTip(column, about)
-    for column in (1, 2, 3, 4):
+        item.setToolTip(column, "\n".join(filter(None, tip)))
+    for column in (1, 2):
         item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return item
+
+
+def _about(info: "SittingInfo") -> str:
+    """Return a line on a session that is chosen."""
+    if info.state == "damaged":
+        return info.problem
+    share = f"{100 * info.by_person / info.clicks:.0f} % of the clicks are yours"
+    facts = [
+        f"{clock(info.changed_ms - info.begun_ms)} long",
+        *([share] if info.clicks else []),
+        STATE_TIPS.get(info.state, ""),
+        info.problem,
+    ]
+    return " · ".join(filter(None, facts))
 
 
 def _short(address: str) -> str:
