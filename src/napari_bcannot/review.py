@@ -40,6 +40,7 @@ class _At:
     place: Place
     z: int
     zyx: Zyx
+    corrected: bool = False
 
 
 class ReviewDesk:
@@ -214,14 +215,14 @@ class ReviewDesk:
 
     # --------------------------------------------------------------------------- decisions
     def accept(self, comment: str = "") -> None:
-        """Say that the node at hand is right, and go on."""
+        """Say that the node at hand is right, and go on; after a correction, go on."""
         at = self._at
         if at is None:
             return
         now = _node_or_none(at.neurite, at.z)
-        if now == at.zyx:
-            self._decide(at, Decision.ACCEPT, comment=comment)
         if now is not None:
+            if not at.corrected:
+                self._decide(at, Decision.ACCEPT, comment=comment)
             self.queue.accept(at.neurite.number, at.place.first.section)
         self.next()
 
@@ -276,7 +277,7 @@ class ReviewDesk:
             if now != at.zyx:
                 self._decide(at, Decision.CORRECT, now, self.comment)
                 self.queue.correct(neurite.number, at.place.first.section, now)
-                self._at = None if now is None else replace(at, zyx=now)
+                self._at = None if now is None else replace(at, zyx=now, corrected=True)
                 self._said = "Corrected. Go on to the next place, or click again."
         self._tell()
 

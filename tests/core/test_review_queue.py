@@ -38,8 +38,9 @@ def test_a_node_that_is_right_ends_the_doubts_before_it() -> None:
 
 
 def test_a_doubt_greater_than_what_is_left_begins_a_place_of_its_own() -> None:
-    _, begins = pass_on([0.2, 0.01, 0.6, 0.01], [False] * 4)
+    misplaced, begins = pass_on([0.2, 0.01, 0.6, 0.01], [False] * 4)
     assert begins == [0, 0, 2, 2]
+    assert misplaced[2] == 0.6
 
 
 @given(shares)

@@ -1,12 +1,10 @@
 """What speaks for and against each node of a trace: a policy looks at the session again.
 
-It looks on from the start to the end and trusts nobody, and then follows the trace back from its
-last node: a trace that slipped into a neighbour is often easy to follow onwards and hard to follow
-back.
+It looks on from the start to the end, click by click, and trusts nobody.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.annotators.labels import Flag, unpack_flags
 from bcannot_core.errors import DatasetError
 from bcannot_core.session import ClickToken, Session
-from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingWorld
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
 from bcannot_core.tasks.trace_state import Offset, TraceState
-from bcannot_core.tasks.tracing_moves import clicks_to_place, clicks_to_section
 
 if TYPE_CHECKING:
     from bcannot_core.probes.directions import MistakeProbe
@@ -38,34 +36,13 @@ class LookingPolicy(Protocol):
         """Choose a click; it has ``click_xy`` and ``confidence``."""
         ...
 
-    def observe(
-        self, frame: NDArray[np.uint8], click: tuple[int, int], *, trusted: bool = False
-    ) -> None:
+    def observe(self, frame: NDArray[np.uint8], click: tuple[int, int]) -> None:
         """Take in a click."""
         ...
 
     def belief(self, click: tuple[int, int], /) -> float | None:
         """Return how likely a place belongs to the neurite."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a policy thought of a node when it saw its section.
-
-    Attributes
-    ----------
-    confidence : float
-        Of its own proposal to place a node, 0…1; 0 where it would have done something else.
-    apart_px : float
-        From there to the node, canvas pixels, at most ``FAR_PX``.
-    belief : float or None
-        How likely the node's place belongs to the neurite; None where the policy does not say.
-    """
-
-    confidence: float
-    apart_px: float
-    belief: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +57,26 @@ class Clues:
         The node, canvas pixels (y, x) from the start point.
     actor : str
         Who placed it.
-    onward : Sight
-        Following the trace from its start.
+    vetted : bool
+        Whether a person placed it, or accepted it as it was proposed.
+    confidence : float
+        Of what the policy itself would have placed in this section, 0…1; 0 for nothing.
+    apart_px : float
+        From there to the node, canvas pixels, at most ``FAR_PX``.
+    belief : float or None
+        How likely the node's place belongs to the neurite; None where the policy does not say.
     mistake : float or None
         What the mistake probe says of the placement, 0…1; None without a probe.
-    back : Sight or None
-        Following the trace back from its end; None for the last node.
     """
 
     section: int
     node: Offset
     actor: str
-    onward: Sight
-    mistake: float | None
-    back: Sight | None
+    vetted: bool
+    confidence: float
+    apart_px: float
+    belief: float | None
+    mistake: float | None = None
 
 
 def find_clues(
@@ -126,75 +109,57 @@ def find_clues(
         A click does not do what it did.
     """
     session = Session(task)
-    onward = _look_on(session, clicks, policy, probe, keep_on)
-    state: TraceState = session.state
-    back = _look_back(task, list(state.nodes.items()), policy, keep_on)
-    if not keep_on():
-        return []
-    return [
-        Clues(section, node, *onward[section, node], back.get(section))
-        for section, node in state.nodes.items()
-    ]
-
-
-_Seen = dict[tuple[int, Offset], tuple[str, Sight, float | None]]
-
-
-def _look_on(
-    session: Session,
-    clicks: Iterable[ClickToken],
-    policy: LookingPolicy,
-    probe: "MistakeProbe | None",
-    keep_on: Callable[[], bool],
-) -> _Seen:
-    """Follow a session click by click; what is seen of a node put there again is seen anew."""
-    seen: _Seen = {}
+    seen: dict[tuple[int, Offset], Clues] = {}
     placed: tuple[int, Offset] | None = None
     policy.reset()
     with _tap(policy, probe) as tap:
-        for token in [*clicks, None]:
+        for token in clicks:
             if not keep_on():
-                break
+                return []
             frame = session.frame().copy()
-            sight = _see(session, frame, token, policy)
-            if placed is not None and probe is not None and tap is not None:
-                actor, before, _ = seen[placed]
-                seen[placed] = actor, before, probe.score(tap.latest)
-            placed = None
-            if token is None:
-                break
+            clues = _look(session, frame, token, policy)
+            if placed is not None and probe is not None:
+                seen[placed] = replace(seen[placed], mistake=probe.score(tap.latest))
             policy.observe(frame, (token.x, token.y))
-            action = session.apply((token.x, token.y), token.actor, token.flags, token.ms).action
-            if action != token.action:
-                raise DatasetError(
-                    f"a click was {token.action!r} when it was recorded and is {action!r} now"
-                )
-            if action == "place" and sight is not None:
-                placed = _last_placed(session)
-                seen[placed] = token.actor, sight, None
-    return seen
+            placed = _make(session, token)
+            if placed is not None and clues is not None:
+                seen[placed] = replace(clues, section=placed[0], node=placed[1])
+    state: TraceState = session.state
+    return [seen[item] for item in state.nodes.items()]
 
 
-def _see(
-    session: Session, frame: NDArray[np.uint8], token: ClickToken | None, policy: LookingPolicy
-) -> Sight | None:
+def _look(
+    session: Session, frame: NDArray[np.uint8], token: ClickToken, policy: LookingPolicy
+) -> Clues | None:
     """Let the policy look at a frame; return what it thinks of a click on the canvas."""
     proposal = policy.propose(frame)
-    if token is None or session.screen.hit(token.x, token.y).canvas_xy is None:
+    click = token.x, token.y
+    if session.screen.hit(*click).canvas_xy is None:
         return None
-    return _sight(session, proposal, (token.x, token.y), policy)
-
-
-def _sight(session: Session, proposal: Any, click: tuple[int, int], policy: LookingPolicy) -> Sight:
     hit = session.screen.hit(*proposal.click_xy)
     places = session.task.action_for(hit, session.state).name == "place"
-    apart = min(math.dist(proposal.click_xy, click), FAR_PX) if places else FAR_PX
-    return Sight(proposal.confidence if places else 0.0, apart, policy.belief(click))
+    accepted = bool(unpack_flags(token.flags).events & Flag.VERIFY)
+    return Clues(
+        0,
+        (0, 0),
+        token.actor,
+        token.actor == "person" or accepted,
+        proposal.confidence if places else 0.0,
+        min(math.dist(proposal.click_xy, click), FAR_PX) if places else FAR_PX,
+        policy.belief(click),
+    )
 
 
-def _last_placed(session: Session) -> tuple[int, Offset]:
+def _make(session: Session, token: ClickToken) -> tuple[int, Offset] | None:
+    """Make a click again; return the section and place of the node that it placed."""
+    outcome = session.apply((token.x, token.y), token.actor, token.flags, token.ms)
+    if outcome.action != token.action:
+        raise DatasetError(
+            f"a click was {token.action!r} when it was recorded and is {outcome.action!r} now: "
+            "the session does not fit its volume"
+        )
     record = session.state.last_placement
-    return record.section, record.node
+    return (record.section, record.node) if outcome.action == "place" else None
 
 
 def _tap(policy: LookingPolicy, probe: "MistakeProbe | None") -> Any:
@@ -203,45 +168,3 @@ def _tap(policy: LookingPolicy, probe: "MistakeProbe | None") -> Any:
     from bcannot_core.probes.taps import ClsTap  # imports torch
 
     return ClsTap(policy)
-
-
-def _look_back(
-    task: NeuronTracing,
-    nodes: list[tuple[int, Offset]],
-    policy: LookingPolicy,
-    keep_on: Callable[[], bool],
-) -> dict[int, Sight]:
-    """Follow nodes from the last one back to the first, each trusted once it was looked at."""
-    if len(nodes) < 2:
-        return {}
-    (first, _), (last, end) = nodes[0], nodes[-1]
-    world = TracingWorld(task.world.volume, (task.z_of(last), *task.point(end)))
-    config = replace(task.config, sections=last - first + 1, direction=-task.config.direction)
-    session = Session(NeuronTracing(world, config))
-    seen: dict[int, Sight] = {}
-    policy.reset()
-    for section, node in reversed(nodes):
-        if not keep_on():
-            break
-        zyx = task.z_of(section), *task.point(node)
-        for frame, click in _going(session, clicks_to_section(session, zyx[0])):
-            policy.observe(frame, click, trusted=True)
-        if section != last:
-            proposal = policy.propose(session.frame().copy())
-            click_there = session.click_at(zyx[1:])
-            if click_there is None:
-                seen[section] = Sight(0.0, FAR_PX, 0.0)
-            else:
-                seen[section] = _sight(session, proposal, click_there, policy)
-        for frame, click in _going(session, clicks_to_place(session, zyx)):
-            policy.observe(frame, click, trusted=True)
-    return seen
-
-
-def _going(
-    session: Session, clicks: Iterable[tuple[int, int]]
-) -> Iterator[tuple[NDArray[np.uint8], tuple[int, int]]]:
-    """Yield frame and click, and make the click when the caller comes back."""
-    for click in clicks:
-        yield session.frame().copy(), click
-        session.apply(click)
