@@ -28,7 +28,7 @@ def command(
     policy: Annotated[
         str, typer.Option(help="The policy to begin with, a name or a folder.")
     ] = "default",
-    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 700,
+    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 300,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time for the updates at most.")
     ] = None,

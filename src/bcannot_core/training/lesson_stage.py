@@ -58,7 +58,7 @@ class LearnRecipe:
     """
 
     seed: int = 0
-    updates: int = 700
+    updates: int = 300
     lessons: int = 12
     dressed: int = 10
     rehearsal: int = 10

@@ -135,15 +135,20 @@ def corrected_session(episode: Episode) -> Corrected:
 def _taken_back(
     placed: Mapping[int, Sequence[tuple[Yx, str]]], nodes: Mapping[int, Yx]
 ) -> tuple[dict[int, tuple[Yx, ...]], frozenset[int]]:
-    """Return places of nodes that did not stay, and the sections where a policy was put right."""
+    """Return places of nodes that did not stay, and the sections where a policy was put right.
+
+    Where a policy placed nodes too, what a person placed after the first one is such a section.
+    """
     wrong: dict[int, tuple[Yx, ...]] = {}
     corrections = set()
+    helped = any(who == "policy" for tries in placed.values() for _, who in tries)
+    first = min(placed, default=0)
     for section, tries in placed.items():
         stays = nodes.get(section)
         missed = [(at, who) for at, who in tries if stays is None or _far(at, stays)]
         if missed:
             wrong[section] = tuple(dict.fromkeys(at for at, _ in missed))
-        if any(who == "policy" for _, who in missed) and tries[-1][1] != "policy":
+        if helped and stays is not None and section != first and tries[-1][1] != "policy":
             corrections.add(section)
     return wrong, frozenset(corrections)
 
