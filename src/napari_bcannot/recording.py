@@ -10,12 +10,24 @@ import platformdirs
 from bcannot_core.errors import BcannotError, JournalError
 from bcannot_core.session import ClickToken
 from bcannot_core.session.journal import Journal, JournalHeader
+from napari_bcannot.settings import keep_section, read_section
 from napari_bcannot.turns import one_line
+
+SECTION = "sessions"
+"""What the folder is kept under among the settings."""
 
 
 def default_folder() -> Path:
-    """Return where journals go unless the person chooses a folder."""
+    """Return where sessions go: the folder that the person chose, at this start or before."""
+    chosen = read_section(SECTION).get("folder")
+    if isinstance(chosen, str) and chosen:
+        return Path(chosen)
     return platformdirs.user_data_path("bcannot") / "sessions"
+
+
+def choose_folder(folder: Path) -> None:
+    """Let sessions go to a folder from now on."""
+    keep_section(SECTION, {"folder": str(folder)})
 
 
 class Recording:

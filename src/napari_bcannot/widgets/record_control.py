@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 
 from bcannot_core.errors import BcannotError
 from napari_bcannot import notices
-from napari_bcannot.recording import default_folder
+from napari_bcannot.recording import choose_folder, default_folder
 from napari_bcannot.turns import one_line
 from napari_bcannot.widgets.dialogs import ask_folder
 
@@ -54,4 +54,5 @@ class RecordControl:
         folder = ask_folder(self._parent, "Folder for recorded sessions", str(self.folder))
         if folder is not None:
             self.folder = folder
+            choose_folder(folder)
             self.switch(self._box.isChecked())
