@@ -13,7 +13,7 @@ from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]
 from bcannot_core.errors import BcannotError
 from bcannot_core.tracing import Trace, TraceOptions
 from bcannot_core.tracing.starts import NamedStart, read_named_starts
-from napari_bcannot import notices
+from napari_bcannot import notices, policies
 from napari_bcannot.background import Background
 from napari_bcannot.batch import BatchController, file_names
 from napari_bcannot.batch_job import Arrived, BatchJob, BatchOrder, Begun, Refused
@@ -81,9 +81,15 @@ class BatchWidget(DockedWidget):
         view.list.doubleClicked.connect(lambda index: self.go_to(index.row()))
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
         for name in own_policies():
-            view.policy.addItem(name, name)
+            self._offer_policy(name)
+        policies.changed.connect(self._offer_policy)
         names = ("policy", "sections", "direction", "nm_per_px", "where", "workers", "scheduler")
         Remembered("batch", {name: getattr(view, name) for name in names}, self)
+
+    def _offer_policy(self, name: str) -> None:
+        """Offer a policy of the person's own, also one that was made just now."""
+        if self.view.policy.findData(name) < 0:
+            self.view.policy.addItem(name, name)
 
     # ----------------------------------------------------------------------- start points
     def ask_table(self) -> None:
@@ -255,6 +261,7 @@ class BatchWidget(DockedWidget):
         self._draw.stop()
         self._background.drop()
         self._watch.close()
+        policies.changed.disconnect(self._offer_policy)
 
 
 def _has_starts(layer: Any) -> bool:
