@@ -56,7 +56,7 @@ class SessionBrowser(DockedWidget):
         self._opener = SessionOpener(napari_viewer, self._take_up, self._opened, self._failed)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_AGAIN_MS)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.timeout.connect(self._refresh_if_seen)
         self._player = QTimer(self)
         self._player.timeout.connect(self.step)
         self._connect_view()
@@ -83,6 +83,10 @@ class SessionBrowser(DockedWidget):
         """Bring the list up to date, in the background."""
         if not self._listing.busy:
             self._listing.run(partial(list_sittings, self.root, tuple(self.sessions)), self._list)
+
+    def _refresh_if_seen(self) -> None:
+        if self.isVisible():
+            self.refresh()
 
     def choose_folder(self) -> None:
         """Ask for the folder that sessions lie in."""

@@ -8,7 +8,7 @@ from typing import Any
 from napari.layers import Layer
 from qtpy.QtWidgets import QWidget
 
-from bcannot_core.sittings import SittingInfo, interrupted
+from bcannot_core.sittings import SittingInfo, SittingWriter, interrupted
 from napari_bcannot import notices
 from napari_bcannot.background import Background
 from napari_bcannot.geometry import Placement, open_layer
@@ -131,7 +131,7 @@ class RestoreOffer:
         layout: Any = owner.layout()
         layout.insertWidget(0, self.bar)
         self.bar.restore.clicked.connect(lambda _=False: self.restore())
-        self.bar.later.clicked.connect(lambda _=False: self.bar.offer(None))
+        self.bar.later.clicked.connect(lambda _=False: self.withdraw())
         self._background.run(partial(interrupted, root), self._found)
 
     @property
@@ -146,8 +146,11 @@ class RestoreOffer:
             self.opener.open(self._folder)
 
     def withdraw(self) -> None:
-        """Offer nothing any more: something else was begun."""
+        """Offer the session no more, the next time neither; it stays in the list of sessions."""
         self.bar.offer(None)
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            self._background.run(lambda: SittingWriter.resume(folder).close(), lambda _: None)
 
     def close(self) -> None:
         """Take no notice of what is still going on."""

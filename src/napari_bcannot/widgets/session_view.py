@@ -139,6 +139,8 @@ class SessionView(QWidget):
     def show_sessions(self, infos: "Sequence[SittingInfo]") -> None:
         """List the sessions; what was chosen stays chosen as far as it is there."""
         chosen = set(self.chosen)
+        bar = self.list.verticalScrollBar()
+        at = bar.value() if bar is not None else 0
         self.list.blockSignals(True)
         self.list.clear()
         for info in infos:
@@ -146,6 +148,8 @@ class SessionView(QWidget):
             self.list.addTopLevelItem(item)
             item.setSelected(info.folder in chosen)
         self.list.blockSignals(False)
+        if bar is not None:
+            bar.setValue(at)
         self.show_choice()
 
     def choose(self, folder: Path) -> None:
