@@ -46,7 +46,8 @@ def test_a_folder_of_files_and_chosen_segments(cli: Any, tmp_path: Path) -> None
     write_skeletons(tmp_path / "a.precomputed", two_neurites())
     out = tmp_path / "files"
     arguments = ("convert", f"precomputed://{tmp_path}/a.precomputed", out, "--to", "swc-folder")
-    assert cli(*arguments, "--ids", "77")[0] == 0
+    code, said, _ = cli(*arguments, "--ids", "77")
+    assert code == 0 and said.strip().endswith(": 1 neurite, 2 nodes")
     assert [path.name for path in out.iterdir()] == ["dendrite.swc"]
     assert cli("convert", out, tmp_path / "b.csv")[0] == 0
     assert len(read_skeletons(tmp_path / "b.csv")) == 1

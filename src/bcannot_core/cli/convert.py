@@ -79,7 +79,8 @@ def command(
         remarks += write_skeletons(out, skeletons, form.value if form else None)
     for remark in remarks:
         typer.echo(f"note: {remark}", err=True)
-    say(f"{out}: {len(skeletons)} neurites, {skeletons.nodes} nodes")
+    count = "1 neurite" if len(skeletons) == 1 else f"{len(skeletons)} neurites"
+    say(f"{out}: {count}, {skeletons.nodes} nodes")
     write_json(json, _result(source, out, skeletons, remarks))
 
 
