@@ -1,16 +1,21 @@
 """Shows in a viewer what stood at each moment of a recorded session. No Qt here."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Points, Vectors
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_bcannot.compat import camera
+from napari_bcannot.neurites import COLOURS
 from napari_bcannot.nodes import rows_to_edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
     from bcannot_core.sittings import Drawn, Moment, Picture, Timeline
 
@@ -110,26 +115,29 @@ class SessionReplay:
     def _draw(self, picture: "Picture") -> None:
         rows = [one.nodes_zyx for one in picture.neurites]
         nodes = np.concatenate([np.zeros((0, 3)), *rows])
-        colours = [one.facts.colour or "#59c7ff" for one in picture.neurites]
-        counts = [len(each) for each in rows]
-        acted = picture.acted_on
         edges = [rows_to_edges(each) for each in rows]
+        vectors = np.concatenate([np.zeros((0, 2, 3)), *edges])
+        colours = [_rgba(one.facts.colour) for one in picture.neurites]
         self.points.selected_data = set()
         self.points.data = nodes
-        vectors = np.concatenate([np.zeros((0, 2, 3)), *edges])
         if not np.array_equal(vectors, self.edges.data):
             self.edges.data = vectors
         if len(nodes):
-            of_nodes = np.repeat(np.array(colours, dtype=object), counts)
-            if acted is not None:
-                at_hand = np.repeat(
-                    [one.number == acted.number for one in picture.neurites], counts
-                )
-                of_nodes[at_hand & (nodes[:, 0] == acted.at_zyx[0])] = CURRENT
-            self.points.border_color = of_nodes.tolist()
+            self.points.border_color = self._node_colours(picture, nodes, colours)
         if len(vectors):
-            of_edges = np.repeat(np.array(colours, dtype=object), [len(each) for each in edges])
-            self.edges.edge_color = of_edges.tolist()
+            self.edges.edge_color = np.repeat(colours, [len(each) for each in edges], axis=0)
+
+    def _node_colours(
+        self, picture: "Picture", nodes: "NDArray[np.float64]", colours: "list[NDArray[np.float32]]"
+    ) -> "NDArray[np.float32]":
+        """Return the nodes' colours; that of the section at hand stands out."""
+        counts = [len(one.nodes_zyx) for one in picture.neurites]
+        made = np.repeat(colours, counts, axis=0)
+        acted = picture.acted_on
+        if acted is not None:
+            theirs = np.repeat([one.number == acted.number for one in picture.neurites], counts)
+            made[theirs & (nodes[:, 0] == acted.at_zyx[0])] = _rgba(CURRENT)
+        return made
 
     def _look_at(self, at_zyx: tuple[float, float, float]) -> None:
         dims = self._viewer.dims
@@ -200,6 +208,15 @@ def _frame_of(drawn: "Drawn | None") -> _Frame:
         _triple(place.get("translate"), (0.0, 0.0, 0.0)),
         tuple(map(str, units)) if known and units is not None else ("pixel",) * 3,
     )
+
+
+@lru_cache(maxsize=256)
+def _rgba(colour: str) -> "NDArray[np.float32]":
+    """Return a neurite's colour as napari takes it; the first one's where it makes no sense."""
+    try:
+        return np.asarray(transform_color(colour)[0], dtype=np.float32)
+    except (ValueError, KeyError, AttributeError, IndexError):
+        return np.asarray(transform_color(COLOURS[0])[0], dtype=np.float32)
 
 
 def _triple(

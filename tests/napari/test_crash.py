@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,21 @@ def run_and_kill(volume, root, seed):
     rng = random.Random(seed)
     words = [sys.executable, str(PROGRAM), str(volume), str(root), str(seed)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        said = [child.stdout.readline() for _ in range(rng.randint(1, 40))]
+        said = list(islice(said_by(child.stdout), rng.randint(1, 40)))
         time.sleep(rng.uniform(0, 0.1))  # anywhere between two events, or in one
         child.send_signal(signal.SIGKILL)
-        said += child.stdout.readlines()
+        said += list(said_by(child.stdout))
         complaint = child.stderr.read().decode()
-    lines = [json.loads(line) for line in said if line.endswith(b"\n")]
-    assert lines, f"napari did not begin to trace: {complaint}"
+    assert said, f"napari did not begin to trace: {complaint}"
     assert "Traceback" not in complaint, complaint
-    return lines
+    return said
+
+
+def said_by(output):
+    """Yield what was said in whole lines; napari's notifications stand between them."""
+    for line in output:
+        if line.startswith(b"{") and line.endswith(b"\n"):
+            yield json.loads(line)
 
 
 def check_against(said, reader):

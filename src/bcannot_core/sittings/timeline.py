@@ -138,6 +138,7 @@ class Timeline:
     def __init__(self, reader: SittingReader) -> None:
         self.problems: list[str] = []
         self._courses: dict[int, _Course] = {}
+        self._nodes: dict[int, tuple[Any, NDArray[np.float64]]] = {}  # of the latest picture
         for number, neurite in reader.facts.neurites.items():
             steps = self._steps(reader, neurite)
             self._courses[number] = _Course(number, neurite.facts, steps)
@@ -155,10 +156,19 @@ class Timeline:
             if version >= 0:
                 facts, task, state, there = course.versions[version]
                 if there and task is not None:
-                    drawn.append(_drawn(course.number, facts, task, state))
+                    drawn.append(self._draw(course.number, facts, task, state))
         return Picture(self.moments[count - 1] if count else None, tuple(drawn))
 
     # ---------------------------------------------------------------------------- internal
+    def _draw(self, number: int, facts: NeuriteFacts, task: NeuronTracing, state: Any) -> Drawn:
+        known, nodes = self._nodes.get(number, (None, None))
+        if known is not state.nodes or nodes is None:
+            nodes = np.array(task.nodes_zyx(state), dtype=np.float64).reshape(-1, 3)
+            self._nodes[number] = state.nodes, nodes
+        return Drawn(
+            number, facts, nodes, (float(task.z_of(state.section)), *task.point(state.view))
+        )
+
     def _steps(self, reader: SittingReader, neurite: NeuriteRecord) -> list[_Step]:
         """Make the clicks of a neurite again; a journal that cannot be read is reported."""
         steps: list[_Step] = []
@@ -258,9 +268,3 @@ def _play(
         if i >= carried:
             moment = Moment(at_ms, number, CLICK, token.actor, token.action)
             steps.append(_Step(moment, task, session.state))
-
-
-def _drawn(number: int, facts: NeuriteFacts, task: NeuronTracing, state: Any) -> Drawn:
-    nodes = np.array(task.nodes_zyx(state), dtype=np.float64).reshape(-1, 3)
-    view = task.point(state.view)
-    return Drawn(number, facts, nodes, (float(task.z_of(state.section)), *view))
