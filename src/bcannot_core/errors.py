@@ -62,6 +62,20 @@ class VolumeFormatError(VolumeError):
     """What lies at the address is not a readable volume."""
 
 
+class VolumeAxesError(VolumeFormatError):
+    """An array has more axes than a volume, and nothing says which place of each is meant.
+
+    Attributes
+    ----------
+    axes : tuple
+        (name, size) of each axis that a place must be chosen of.
+    """
+
+    def __init__(self, message: str, axes: tuple[tuple[str, int], ...] = ()) -> None:
+        super().__init__(message)
+        self.axes = axes
+
+
 class VolumeUnreachableError(VolumeError):
     """The server of a volume does not answer."""
 

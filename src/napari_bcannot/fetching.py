@@ -54,6 +54,11 @@ class Refresher:
             cls._one = Refresher()
         return cls._one
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being fetched, or has come and is not drawn yet."""
+        return any(not fetcher.state().failed for fetcher in self._working)
+
     def attach(self, layer: Any) -> None:
         """Refresh this layer when its blocks come in; does nothing for one that is all there."""
         fetcher = fetcher_of(layer)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from bcannot_core.errors import BcannotError
+from bcannot_core.errors import BcannotError, VolumeAxesError
 from bcannot_core.volumes import ScaleInfo, Volume, open_volume
 from bcannot_core.volumes.catalogue import CatalogueEntry, find_volume
 from napari_bcannot.background import Background
@@ -17,6 +17,9 @@ from napari_bcannot.fetching import Refresher
 from napari_bcannot.geometry import READ_TIMEOUT_S
 from napari_bcannot.remote_layers import NM, LayerData, volume_layer, warm_up
 from napari_bcannot.turns import one_line
+
+Axes = tuple[tuple[str, int], ...]
+"""Axes beside z, y, x: their names and sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class OpenedVolumes:
-    """Layers to add, and what could not be opened beside them."""
+    """Layers to add, what could not be opened beside them, or axes that need a place each."""
 
-    layers: tuple[LayerData, ...]
+    layers: tuple[LayerData, ...] = ()
     problem: str = ""
+    axes: Axes = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a volume before it is shown."""
+    """What is known of a volume before it is shown, or which axes need a place each."""
 
-    scales: tuple[ScaleInfo, ...]
-    dtype: str
-    voxel_known: bool
+    scales: tuple[ScaleInfo, ...] = ()
+    dtype: str = ""
+    voxel_known: bool = False
+    axes: Axes = ()
 
 
 def labels_address(entry: CatalogueEntry) -> str:
@@ -90,6 +95,13 @@ def read_request(request: Request) -> OpenedVolumes:
     return OpenedVolumes(tuple(layers), problem)
 
 
+def _read_or_ask(request: Request) -> OpenedVolumes:
+    try:
+        return read_request(request)
+    except VolumeAxesError as error:
+        return OpenedVolumes(axes=error.axes)
+
+
 def look_up(address: str) -> Facts:
     """Return what a volume's metadata say; waits for servers.
 
@@ -98,7 +110,10 @@ def look_up(address: str) -> Facts:
     VolumeError
         It cannot be opened.
     """
-    volume = open_volume(address, timeout_s=READ_TIMEOUT_S)
+    try:
+        volume = open_volume(address, timeout_s=READ_TIMEOUT_S)
+    except VolumeAxesError as error:
+        return Facts(axes=error.axes)
     return Facts(volume.scales, str(volume.dtype), volume.voxel_known)
 
 
@@ -125,6 +140,12 @@ class VolumeOpener:
         Gets each new layer.
     failed : callable
         Gets a one-line message.
+
+    Attributes
+    ----------
+    chosen : callable
+        Gets the axes of which a place is to be chosen before a volume with more axes can be
+        opened; by default a message says so.
     """
 
     def __init__(
@@ -133,6 +154,7 @@ class VolumeOpener:
         self._viewer = viewer
         self._opened = opened
         self._failed = failed
+        self.chosen: Callable[[Axes], None] = self._say_axes
         self._background = Background(failed, latest=False)
 
     @property
@@ -143,7 +165,7 @@ class VolumeOpener:
     def open(self, request: Request | str) -> None:
         """Begin to open volumes."""
         wanted = Request(request) if isinstance(request, str) else request
-        self._background.run(partial(read_request, wanted), self._add)
+        self._background.run(partial(_read_or_ask, wanted), self._add)
 
     def look_up(self, address: str, done: Callable[[Facts], None]) -> None:
         """Begin to read what a volume's metadata say."""
@@ -153,7 +175,15 @@ class VolumeOpener:
         """Take no notice of what is still being opened."""
         self._background.drop()
 
+    def _say_axes(self, axes: Axes) -> None:
+        listed = ", ".join(f"{name} ({size})" for name, size in axes)
+        hint = ",".join(f"{name}:0" for name, _ in axes)
+        self._failed(f"There are more axes: {listed}. Add a place of each, as in #at={hint}.")
+
     def _add(self, opened: OpenedVolumes) -> None:
+        if opened.axes:
+            self.chosen(opened.axes)
+            return
         layers = [Layer.create(data, meta, kind) for data, meta, kind in opened.layers]
         for layer in layers:
             Refresher.shared().attach(self._viewer.add_layer(layer))

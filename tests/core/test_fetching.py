@@ -42,7 +42,7 @@ class Server:
         server = self
 
         class Source:
-            shape: Shape = array.shape  # type: ignore[assignment]
+            shape: Shape = array.shape
             dtype = array.dtype
             concurrent = True
 
@@ -66,7 +66,7 @@ def make_volume(
     """Return a volume of levels that are half as wide each."""
     arrays = [fine[:, :: 2**i, :: 2**i] for i in range(levels)]
     scales = tuple(
-        ScaleInfo(i, str(i), a.shape, (30.0, 4.0 * 2**i, 4.0 * 2**i))  # type: ignore[arg-type]
+        ScaleInfo(i, str(i), a.shape, (30.0, 4.0 * 2**i, 4.0 * 2**i))
         for i, a in enumerate(arrays)
     )
     known: dict[int, Volume] = {}
@@ -210,7 +210,7 @@ def test_labels_are_read_through_the_cache_as_they_are() -> None:
 # --------------------------------------------------------------------------------- fetching
 def test_looking_does_not_wait_and_what_lacks_comes(server: Server, fetcher: Fetcher) -> None:
     server.open.clear()
-    begun = []
+    begun: list[Fetcher] = []
     fetcher.woken = begun.append
     assert not fetcher.look(0, WHOLE).any()
     state = fetcher.state()

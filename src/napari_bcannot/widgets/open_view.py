@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QProgressBar,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -64,6 +65,10 @@ class OpenView(QWidget):
         self.finest = combo("The finest level to show: coarser ones need less of the network", 10)
         self.look_up = button("Look up", "Ask which levels there are, without opening", small=True)
         self.facts = fine_print()
+        self.axes = QWidget()
+        self.axes.setToolTip("Which time point, channel, … to open: one of each")
+        self._places = QFormLayout(self.axes)
+        self._places.setContentsMargins(0, 0, 0, 0)
 
     def _make_where(self) -> None:
         self.place = _line(
@@ -96,7 +101,9 @@ class OpenView(QWidget):
         form.addRow(self.with_labels, self.labels)
         form.addRow("Levels", row(self.finest, self.look_up))
         form.addRow("", self.facts)
-        self._optional = {w: form.labelForField(w) for w in (self.source, self.facts)}
+        form.addRow("Axes", self.axes)
+        self._optional = {w: form.labelForField(w) for w in (self.source, self.facts, self.axes)}
+        self.show_axes(())
         self.say("source", "")
         self.say("facts", "")
         return box
@@ -113,10 +120,31 @@ class OpenView(QWidget):
         """Fill in a line of fine print; without words it takes no room."""
         label = getattr(self, field)
         label.setText(words)
-        label.setVisible(bool(words))
-        beside = self._optional[label]
+        self._show_row(label, shown=bool(words))
+
+    def _show_row(self, field: QWidget, *, shown: bool) -> None:
+        field.setVisible(shown)
+        beside = self._optional[field]
         if beside is not None:
-            beside.setVisible(bool(words))
+            beside.setVisible(shown)
+
+    def show_axes(self, axes: Sequence[tuple[str, int]]) -> None:
+        """Ask for a place of each axis beside z, y, x; without axes nothing is asked."""
+        while self._places.rowCount():
+            self._places.removeRow(0)
+        self.places: dict[str, QSpinBox] = {}
+        for name, size in axes:
+            field = self.places[name] = QSpinBox()
+            field.setRange(0, size - 1)
+            field.setToolTip(f"Which place along {name} to open, from 0 to {size - 1}")
+            widen(field)
+            long = {"t": "time point", "c": "channel"}.get(name, f"axis {name}")
+            self._places.addRow(f"{long} (0…{size - 1})", field)
+        self._show_row(self.axes, shown=bool(axes))
+
+    def chosen_places(self) -> str:
+        """Return the option of the address that names the places; empty where none is asked."""
+        return ",".join(f"{name}:{field.value()}" for name, field in self.places.items())
 
     def show_catalogue(
         self, own: Sequence[CatalogueEntry], public: Sequence[CatalogueEntry]

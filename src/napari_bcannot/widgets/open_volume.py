@@ -7,13 +7,14 @@ from qtpy.QtWidgets import QApplication
 
 from bcannot_core.errors import BcannotError, UsageError
 from bcannot_core.volumes import CatalogueEntry
+from bcannot_core.volumes.address import add_options
 from bcannot_core.volumes.catalogue import forget, own_catalogue, public_catalogue, remember
 from bcannot_core.volumes.places import Place, parse_place
 from napari_bcannot import notices
 from napari_bcannot.fetching import Refresher, release
 from napari_bcannot.geometry import is_volume_layer
 from napari_bcannot.layer_watch import LayerWatch
-from napari_bcannot.opening import Facts, Request, VolumeOpener, labels_address
+from napari_bcannot.opening import Axes, Facts, Request, VolumeOpener, labels_address
 from napari_bcannot.places import go_to, where
 from napari_bcannot.remote_layers import fetchers, short_name
 from napari_bcannot.settings import keep_section, read_section
@@ -39,6 +40,7 @@ class OpenVolumeWidget(DockedWidget):
         self.view = OpenView()
         super().__init__(napari_viewer, self.view)
         self.opener = VolumeOpener(napari_viewer, self._on_opened, self._on_failed)
+        self.opener.chosen = self._on_axes
         self._place: Place | None = None
         self._entry: CatalogueEntry | None = None
         self._connect()
@@ -68,12 +70,14 @@ class OpenVolumeWidget(DockedWidget):
     def open(self) -> None:
         """Open what the fields say."""
         view = self.view
-        address = view.address.text().strip()
+        address = self._address()
         if not address:
             view.status.setText(NO_ADDRESS)
             return
         labels = view.labels.text().strip() if view.with_labels.isChecked() else ""
-        keep_section(_SECTION, {"address": address, "labels": view.labels.text().strip()})
+        keep_section(
+            _SECTION, {"address": view.address.text().strip(), "labels": view.labels.text().strip()}
+        )
         view.status.setText(f"Opening {address} …")
         self.opener.open(Request(address, labels, int(view.finest.currentData() or 0)))
         self._show()
@@ -95,7 +99,7 @@ class OpenVolumeWidget(DockedWidget):
 
     def look_up(self) -> None:
         """Ask which levels the volume has."""
-        address = self.view.address.text().strip()
+        address = self._address()
         if address:
             self.view.status.setText(f"Looking up {address} …")
             self.opener.look_up(address, self._on_facts)
@@ -202,9 +206,20 @@ class OpenVolumeWidget(DockedWidget):
 
     def _on_address(self) -> None:
         self.view.show_levels(())
+        self.view.show_axes(())
         self.view.say("facts", "")
 
+    def _on_axes(self, axes: Axes) -> None:
+        self.view.show_axes(axes)
+        self.view.status.setText(
+            "It has more axes than z, y, x: choose a place of each, then Open."
+        )
+        self._show()
+
     def _on_facts(self, facts: Facts) -> None:
+        if facts.axes:
+            self._on_axes(facts.axes)
+            return
         self.view.show_levels(facts.scales)
         depth, height, width = facts.scales[0].shape
         z, y, x = facts.scales[0].voxel_nm
@@ -246,6 +261,11 @@ class OpenVolumeWidget(DockedWidget):
         states = [fetcher.state() for fetcher in fetchers(self.viewer.layers)]
         there = self._layer() is not None
         self.view.show_fetching(states, opening=self.opener.busy, any_layer=there)
+
+    def _address(self) -> str:
+        """Return the address in the field, with the places of further axes where they are asked."""
+        address, places = self.view.address.text().strip(), self.view.chosen_places()
+        return add_options(address, [f"at={places}"]) if address and places else address
 
     def _layer(self) -> Any:
         """Return the volume that places are of: the selected one, else the one on top."""
