@@ -163,6 +163,9 @@ class ReviewDesk:
                 return True
         self._at = None
         self._said = "Nothing is left to look at."
+        if self._skipped:
+            self._said = "That was the last one. Press Next to see those again that were left."
+            self._skipped.clear()
         self._tell()
         return False
 
@@ -174,9 +177,10 @@ class ReviewDesk:
 
     def back(self) -> bool:
         """Go back to the place before, decided or not; return whether there is one."""
-        if len(self._gone) < 2:
+        if self._at is not None and self._gone:
+            self._gone.pop()
+        if not self._gone:
             return False
-        self._gone.pop()
         number, section = self._gone.pop()
         return self.go(number, section)
 

@@ -16,14 +16,17 @@ from bcannot_core.tracing.clues import Clues, LookingPolicy, find_clues
 if TYPE_CHECKING:
     from bcannot_core.probes.directions import MistakeProbe
 
-STAYS = 0.98
+STAYS = 0.9
 """How much of a doubt is passed on to the next node, if that one gives no greater reason."""
+
+FRESH = 2.0
+"""A node that is so many times as doubtful as the one before begins a doubt of its own."""
 
 VETTED = 0.3
 """How much is left of what speaks against a node that a person placed or accepted."""
 
-_BIAS = 2.0
-_UNSURE, _OFF, _MISTAKEN = 1.5, 1.0, 1.5
+_BIAS = 2.5
+_UNSURE, _OFF, _MISTAKEN = 1.5, 3.0, 1.5
 _USUAL_LOGIT = -4.0
 _AGREE_PX = 12.0
 _LEAST = 1e-3
@@ -130,9 +133,9 @@ def pass_on(own: Sequence[float], settled: Sequence[bool]) -> tuple[list[float],
         if right:
             before, begin = 0.0, i
         else:
-            before *= STAYS
-            if one >= before:
-                before, begin = one, i
+            if one > FRESH * before:
+                begin = i
+            before = max(one, STAYS * before)
         misplaced.append(before)
         begins.append(begin)
     return misplaced, begins
