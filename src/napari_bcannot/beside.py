@@ -73,7 +73,6 @@ class NeuritesBeside:
         self.paths.opacity = self.nodes.opacity = 0.6
         for layer in (self.paths, self.nodes):
             self._viewer.add_layer(layer)
-            layer.editable = False
             layers.move(layers.index(layer), layers.index(below) if below in layers else -1)
         layers.selection.active = active
 
@@ -82,6 +81,7 @@ class NeuritesBeside:
         edges = [rows_to_edges(some) for some in rows]
         colours = np.array([rgba(one.colour) for one in others], np.float32).reshape(-1, 4)
         self.nodes.data = np.concatenate([*rows, np.zeros((0, 3))])
+        self.nodes.editable = False  # napari lets a layer be edited again with other data
         self.nodes.features = {"neurite": _repeat([one.name for one in others], rows)}
         if len(self.nodes.data):
             self.nodes.border_color = np.repeat(colours, [len(some) for some in rows], axis=0)

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_bcannot.neurites import confidences
-
 if TYPE_CHECKING:
     from napari_bcannot.neurites import Neurite
 
@@ -33,6 +31,8 @@ def node_features(neurite: "Neurite") -> dict[str, Any]:
         "parent": parents,
         "neurite": np.full(count, neurite.name, dtype=object),
         "placed_by": np.array([one.actor for one in infos], dtype=object),
-        "confidence": confidences(neurite),
+        "confidence": np.array(
+            [np.nan if one.confidence is None else one.confidence for one in infos], np.float32
+        ),
         "status": np.array(status, dtype=object),
     }

@@ -1,7 +1,7 @@
 """The policies that can be chosen."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from psygnal import SignalInstance
@@ -9,7 +9,7 @@ from psygnal import SignalInstance
 from bcannot_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from napari_bcannot.turns import PolicyLike
+    from napari_bcannot.turns import PolicyLike, WatcherLike
 
 SHIPPED = "default"
 
@@ -40,6 +40,20 @@ def load_policy(name: str) -> "PolicyLike":
     from bcannot_core.policy.policy import Policy  # imports torch, which takes seconds
 
     return Policy.load(name, device="auto")
+
+
+def watcher_of(policy: Any, name: str) -> "WatcherLike | None":
+    """Return who looks on for mistakes; None where no mistake probe is saved with the policy."""
+    from bcannot_core.policy.policy import Policy
+    from bcannot_core.probes.directions import MistakeProbe
+    from bcannot_core.probes.live import MistakeWatcher
+
+    if not isinstance(policy, Policy):
+        return None
+    try:
+        return MistakeWatcher(policy, MistakeProbe.load(name))
+    except CheckpointError:
+        return None
 
 
 def check_folder(folder: str) -> str:

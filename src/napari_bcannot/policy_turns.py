@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from bcannot_core.annotators.labels import Flag
 from bcannot_core.errors import ClickError, TaskError
-from bcannot_core.tracing.stop_rule import Reason, Stop, StopRules, stop_before
+from bcannot_core.tracing.stop_rule import Reason, Stop, StopRules, likely_mistake, stop_before
 from napari_bcannot.neurites import Neurite, NeuriteList, Status
 from napari_bcannot.run_count import RunCount
 from napari_bcannot.snapshot import Mode, Phase, Snapshot
@@ -133,6 +133,9 @@ class PolicyTurns:
         trace = self.trace
         stale = trace is None or not self.wants(proposal.generation)
         if trace is None or stale or proposal.base != len(trace.history):
+            return False
+        if proposal.alarm is not None and self.rules is not None and self._mode is Mode.AUTO:
+            self.doubt(proposal.generation, likely_mistake(proposal.state, proposal.alarm))
             return False
         self.proposal = proposal
         try:

@@ -7,7 +7,16 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
 
-from napari_bcannot.turns import Desk, Failure, PolicyLike, Seat, Turn, describe_error, take_turns
+from napari_bcannot.turns import (
+    Desk,
+    Failure,
+    PolicyLike,
+    Seat,
+    Turn,
+    WatcherLike,
+    describe_error,
+    take_turns,
+)
 
 
 class PolicyShelf:
@@ -17,10 +26,17 @@ class PolicyShelf:
     ----------
     load : callable
         Makes a policy from its name or folder.
+    watch : callable, optional
+        Makes somebody who looks on for mistakes from the policy and its name; None for nobody.
     """
 
-    def __init__(self, load: Callable[[str], PolicyLike]) -> None:
+    def __init__(
+        self,
+        load: Callable[[str], PolicyLike],
+        watch: Callable[[PolicyLike, str], WatcherLike | None] = lambda policy, name: None,
+    ) -> None:
         self._load = load
+        self._watch = watch
         self._seats: dict[str, Seat] = {}
         self._lock = threading.Lock()
 
@@ -28,7 +44,8 @@ class PolicyShelf:
         """Return the policy with this name or folder, and what it has seen so far."""
         with self._lock:
             if name not in self._seats:
-                self._seats[name] = Seat(self._load(name))
+                policy = self._load(name)
+                self._seats[name] = Seat(policy, self._watch(policy, name))
             return self._seats[name]
 
     def forget_sessions(self) -> None:

@@ -87,6 +87,8 @@ class Proposal:
     click_xy: ClickXY
     confidence: float
     heatmap: NDArray[np.float32] | None
+    alarm: float | None = None
+    """How likely the node placed last is a mistake, where that is worth a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,19 @@ class Turn:
     ack: threading.Event = field(default_factory=threading.Event)
 
 
+class WatcherLike(Protocol):
+    """Somebody who looks on at a session and says of clicks how likely they were mistakes."""
+
+    def reset(self) -> None:
+        """Forget the session."""
+
+    def saw(self, frame: Frame, click_xy: ClickXY, following: Frame | None = None) -> float | None:
+        """Take in a click; return how likely it was a mistake where the next frame is given."""
+
+    def alarming(self, score: float) -> bool:
+        """Whether few right clicks reach such a score."""
+
+
 class Seat:
     """A policy together with how much of a session's history it has seen.
 
@@ -115,10 +130,13 @@ class Seat:
     ----------
     policy : PolicyLike
         Used by one worker at a time: hold ``lock``.
+    watcher : WatcherLike, optional
+        Looks on, to raise the alarm at a placement that is likely a mistake.
     """
 
-    def __init__(self, policy: PolicyLike) -> None:
+    def __init__(self, policy: PolicyLike, watcher: WatcherLike | None = None) -> None:
         self.policy = policy
+        self.watcher = watcher
         self.lock = threading.Lock()
         self._seen: list[Step] = []
 
@@ -129,7 +147,7 @@ class Seat:
     def propose(self, situation: Situation, generation: int, *, heatmap: bool) -> Proposal:
         """Show the policy what it has missed, then ask it for a click."""
         history = list(situation.history)
-        self._catch_up(history, situation.render)
+        alarm = self._catch_up(history, situation)
         choice = self.policy.propose(situation.render(situation.state))
         x, y = choice.click_xy
         return Proposal(
@@ -139,18 +157,36 @@ class Seat:
             click_xy=(int(x), int(y)),
             confidence=float(choice.confidence),
             heatmap=self.policy.heatmap() if heatmap else None,
+            alarm=alarm,
         )
 
-    def _catch_up(self, history: list[Step], render: Callable[[Any], Frame]) -> None:
+    def _catch_up(self, history: list[Step], situation: Situation) -> float | None:
+        """Show the policy what it has missed; return the watcher's alarm at the last click."""
+        render = situation.render
         seen, self._seen = self._seen, []  # an error on the way leaves a policy to start afresh
         missed = history[len(seen) :]
         if not seen or len(seen) > len(history) or history[len(seen) - 1] is not seen[-1]:
             self.policy.reset()
+            if self.watcher is not None:
+                self.watcher.reset()
             missed = history[-HISTORY_STEPS:]
         for step in missed:
             trusted = step.actor == "person" or step.accepted
             self.policy.observe(render(step.state), step.click_xy, trusted=trusted)
         self._seen = history
+        return self._watched(missed, situation)
+
+    def _watched(self, missed: list[Step], situation: Situation) -> float | None:
+        """Let the watcher see what is new; return its score where it raises the alarm."""
+        if self.watcher is None or not missed:
+            return None
+        for step in missed[:-1]:
+            self.watcher.saw(situation.render(step.state), step.click_xy)
+        last = missed[-1]
+        placed = situation.state.placements > last.state.placements and last.actor == "policy"
+        following = situation.render(situation.state) if placed else None
+        score = self.watcher.saw(situation.render(last.state), last.click_xy, following)
+        return score if score is not None and self.watcher.alarming(score) else None
 
 
 class Desk(Protocol):

@@ -70,11 +70,18 @@ def test_a_way_over_several_sections_may_be_longer():
 
 
 def test_the_border_of_the_volume_asks():
-    made = session([(100, 2)])
+    made = session([(100, 20)])
+    made.apply(made.click_for("next_section"))
     stop = ask(made, place(made, (100, 2)), border_px=3.0)
     assert stop.reason is Reason.BORDER
     assert ask(made, place(made, (100, 3)), border_px=3.0) is None
     assert ask(made, place(made, (100, 2)), border_px=0.0) is None
+
+
+def test_a_neurite_along_the_border_is_asked_about_once():
+    made = session([(100, 20), (100, 2)])
+    made.apply(made.click_for("next_section"))
+    assert ask(made, place(made, (100, 1)), border_px=3.0) is None
 
 
 def test_done_asks_unless_the_trace_is_at_its_last_section():

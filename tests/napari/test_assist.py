@@ -3,7 +3,7 @@
 import pytest
 
 from bcannot_core.annotators.labels import Flag
-from bcannot_core.tracing.stop_rule import Reason, Stop, StopRules
+from bcannot_core.tracing.stop_rule import Reason, StopRules
 from napari_bcannot.neurites import Status
 from napari_bcannot.nodes import Place
 from napari_bcannot.snapshot import Mode, Phase
@@ -13,9 +13,9 @@ from napari_bcannot.turns import Failure, Seat, take_turns
 class Worker:
     """Gives a policy's turns to the controller whenever a run begins or goes on."""
 
-    def __init__(self, controller, policy):
+    def __init__(self, controller, policy, watcher=None):
         self.controller = controller
-        self.seat = Seat(policy)
+        self.seat = Seat(policy, watcher)
         self.wanted = []
         controller.resumed.connect(self.wanted.append)
 
@@ -168,24 +168,42 @@ def test_auto_goes_on_by_itself_until_it_is_in_doubt(make_controller, make_tube,
     assert controller.neurites.active.status is Status.DONE
 
 
-def test_a_watchers_doubt_pauses_the_run(make_controller, pixel_policy):
+class Watcher:
+    """Takes the n-th placement that it is asked about for a mistake."""
+
+    def __init__(self, nth):
+        self.nth, self.asked, self.seen = nth, 0, 0
+
+    def reset(self):
+        self.seen = 0
+
+    def saw(self, frame, click_xy, following=None):
+        self.seen += 1
+        if following is None:
+            return None
+        self.asked += 1
+        return 0.9 if self.asked == self.nth else 0.1
+
+    def alarming(self, score):
+        return score > 0.5
+
+
+def test_a_watcher_who_takes_a_node_for_a_mistake_pauses_the_run(make_controller, pixel_policy):
     controller = make_controller(sections=6)
-    worker = Worker(controller, pixel_policy)
-    stop = Stop(Reason.MISTAKE, "the node of section 3 is likely a mistake (0.90)")
-    accept = controller.accept
-
-    def watched(proposal):
-        made = accept(proposal)
-        if controller.trace.z == 2:
-            controller.doubt(proposal.generation, stop)
-        return made
-
-    controller.accept = watched
+    controller.rules = StopRules()
+    watcher = Watcher(nth=2)
+    worker = Worker(controller, pixel_policy, watcher)
     worker.start()
-    assert controller.snapshot().phase is Phase.PAUSED
-    assert controller.snapshot().stop == stop
-    assert "likely a mistake" in controller.snapshot().text
-    assert controller.neurites.active.note == stop.text
+    snapshot = controller.snapshot()
+    assert snapshot.phase is Phase.PAUSED
+    assert snapshot.z == 2
+    assert list(snapshot.nodes) == [0, 1, 2]
+    assert snapshot.stop.reason is Reason.MISTAKE
+    assert "section 3 is likely a mistake (0.90)" in snapshot.text
+    assert "likely a mistake" in controller.neurites.active.note
+    assert watcher.seen == len(controller.trace.history)
+    worker.start()
+    assert controller.snapshot().phase is Phase.FINISHED
 
 
 def test_going_over_to_another_neurite_ends_the_waiting(assisted, make_trace):

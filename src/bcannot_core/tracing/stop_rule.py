@@ -45,14 +45,15 @@ class StopRules:
         Longest way from the node of the section before, canvas pixels, beyond what the neurite's
         course lets expect; 0 allows any.
     border_px : float
-        Least distance of a node to the volume's border in the section, canvas pixels.
+        Distance to the volume's border in the section, canvas pixels, within which the first node
+        asks; a neurite that runs along the border is not asked about again and again.
     end : bool
         Whether to ask before Done in any section but the last one.
     """
 
-    confidence: float = 0.3
-    jump_px: float = 40.0
-    border_px: float = 3.0
+    confidence: float = 0.75
+    jump_px: float = 30.0
+    border_px: float = 2.0
     end: bool = True
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ def stop_before(
     beyond = _beyond_course(state, node)
     if rules.jump_px and beyond > rules.jump_px:
         return Stop(Reason.JUMP, f"a jump of {beyond:.0f} px more than usual in {section}")
-    if rules.border_px and _to_border_px(task, node) < rules.border_px:
+    if rules.border_px and _comes_to_border(task, state, node, rules.border_px):
         return Stop(Reason.BORDER, f"the neurite meets the border of the volume in {section}")
     return None
 
@@ -126,6 +127,17 @@ def _beyond_course(state: TraceState, node: Offset) -> float:
     usual = [math.dist(a, b) / (s - r) for (s, a), (r, b) in itertools.pairwise(recent)]
     way = math.dist(node, recent[0][1]) / (state.section - recent[0][0])
     return way - (max(usual) if usual else 0.0)
+
+
+def _comes_to_border(
+    task: NeuronTracing, state: TraceState, node: Offset, margin_px: float
+) -> bool:
+    """Whether a node lies at the border of the volume, and the one before does not."""
+    known = (state.nodes.get(s) for s in range(state.section - 1, -1, -1))
+    before = next((at for at in known if at is not None), None)
+    if before is not None and _to_border_px(task, before) < margin_px:
+        return False
+    return _to_border_px(task, node) < margin_px
 
 
 def _to_border_px(task: NeuronTracing, node: Offset) -> float:

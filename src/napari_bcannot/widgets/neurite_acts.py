@@ -133,6 +133,7 @@ class NeuriteActs:
         )
         at = int(ends) if z is None else z
         self.controller.jump_to(neurite, at)
+        self._take_mouse()
         if self.binding is not None:
             self.binding.look_at(at)
 
@@ -173,6 +174,7 @@ class NeuriteActs:
         """Begin a branch at the node of this section, up (+1) or down (-1)."""
         self._sync()
         self.controller.branch(direction)
+        self._take_mouse()
 
     def split_here(self) -> None:
         """Cut the active neurite before the node of this section."""
@@ -231,6 +233,11 @@ class NeuriteActs:
         if active is not None:
             listed = list(self.controller.neurites)
             self.jump_to(listed[(listed.index(active) + by) % len(listed)])
+
+    def _take_mouse(self) -> None:
+        """Let clicks in the viewer place nodes of the active neurite."""
+        if self.binding is not None:
+            self.binding.take_mouse()
 
     def _draw(self) -> None:
         if self.binding is not None:

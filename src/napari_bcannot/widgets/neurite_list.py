@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -120,15 +120,26 @@ class NeuriteTable(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), last)
 
 
+class CompactTable(QTableView):
+    """A table that asks for a few rows, and takes more where there is room."""
+
+    def sizeHint(self) -> QSize:
+        """Return room for a few rows."""
+        return QSize(200, 118)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return room for two rows."""
+        return QSize(120, 78)
+
+
 def neurite_view(model: NeuriteTable) -> QTableView:
     """Return a compact view of the table."""
-    view = QTableView()
+    view = CompactTable()
     view.setModel(model)
     view.setToolTip("Click a neurite to go on with it; double-click its name to change it")
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-    view.setMinimumHeight(96)
     view.setShowGrid(False)
     side, header = view.verticalHeader(), view.horizontalHeader()
     if side is not None and header is not None:

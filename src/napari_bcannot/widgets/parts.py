@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 _FINE_PX, _FAINT = 11, 0.7
+_LOW = 240
 _WIDE, _AS_NEEDED = QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum
 
 
@@ -92,15 +93,29 @@ def row(*widgets: QWidget) -> QWidget:
     return made
 
 
-def scrolled(inner: QWidget) -> QScrollArea:
-    """Return a frame around a column that is scrolled where the window is too low for it."""
-    area = QScrollArea()
-    area.setWidget(inner)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumWidth(inner.minimumSizeHint().width())
-    return area
+class Column(QScrollArea):
+    """A column of widgets as wide as it has to be, scrolled where the window is too low for it."""
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        self._inner = inner
+        self.setWidget(inner)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return room for the whole width, and for a part of the height."""
+        return QSize(self._width(self._inner.minimumSizeHint()), _LOW)
+
+    def sizeHint(self) -> QSize:
+        """Return room for everything."""
+        wanted = self._inner.sizeHint()
+        return QSize(self._width(wanted), wanted.height())
+
+    def _width(self, hint: QSize) -> int:
+        bar = self.verticalScrollBar()
+        return hint.width() + (bar.sizeHint().width() if bar is not None else 0)
 
 
 def connect_buttons(commands: Iterable[tuple[QPushButton, Callable[[], Any]]]) -> None:

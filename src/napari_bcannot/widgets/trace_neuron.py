@@ -20,7 +20,7 @@ from napari_bcannot.geometry import (
 from napari_bcannot.layer_watch import LayerWatch
 from napari_bcannot.opening import VolumeOpener
 from napari_bcannot.picking import StartPicker
-from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies
+from napari_bcannot.policies import SHIPPED, check_folder, load_policy, own_policies, watcher_of
 from napari_bcannot.recorder import ADDRESS
 from napari_bcannot.restoring import Restored, describe_place, put_back
 from napari_bcannot.runner import PolicyRunner, PolicyShelf
@@ -32,9 +32,10 @@ from napari_bcannot.widgets.dialogs import ask_address, ask_folder
 from napari_bcannot.widgets.docked import DockedWidget
 from napari_bcannot.widgets.neurite_acts import NeuriteActs
 from napari_bcannot.widgets.neurite_list import NeuriteTable
-from napari_bcannot.widgets.parts import connect_buttons, scrolled
+from napari_bcannot.widgets.parts import Column, connect_buttons
 from napari_bcannot.widgets.record_control import RecordControl
 from napari_bcannot.widgets.session_opener import RestoreOffer
+from napari_bcannot.widgets.trace_settings import begin_as_left
 from napari_bcannot.widgets.trace_source import TraceSource
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
@@ -56,11 +57,11 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         self.controller = TraceController()
         self.table = NeuriteTable(self.controller.neurites, self.controller.rename)
         self.view = TraceView(self.table)
-        super().__init__(napari_viewer, scrolled(self.view))
+        super().__init__(napari_viewer, Column(self.view))
         self.controller.changed.connect(self._show)
         self.controller.resumed.connect(self._go_on)
         self.controller.warned.connect(notices.show_warning)
-        self.shelf = PolicyShelf(load)
+        self.shelf = PolicyShelf(load, watcher_of)
         self.runner = PolicyRunner(self._on_turn)
         self.opener = VolumeOpener(napari_viewer, self._on_opened, self._on_not_opened)
         self.picker = StartPicker(napari_viewer, self._on_picked)
@@ -73,6 +74,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         self._list_volumes()
         self.view.show_snapshot(self.controller.snapshot())
         self._record_always()
+        begin_as_left(self)
 
     # ------------------------------------------------------------------------ connections
     def _connect_view(self) -> None:
@@ -148,6 +150,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
     def _begin(self, layer: Any, start_zyx: tuple[float, float, float]) -> None:
         self.controller.begin(self._trace_in(layer, start_zyx))
         self._bind()
+        self._take_mouse()
 
     def _trace_in(
         self, layer: Any, start_zyx: Zyx, nodes_zyx: tuple[Zyx, ...] = ()
