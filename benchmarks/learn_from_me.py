@@ -1,4 +1,4 @@
-"""Let a policy learn a new kind of tissue from a person's corrections; see whether it keeps the old.
+"""Let a policy learn a new kind of tissue from corrections, and see that it keeps the old.
 
     python benchmarks/learn_from_me.py [--work DIR] [--sessions N] [--updates N] [--json FILE]
 

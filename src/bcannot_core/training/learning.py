@@ -235,7 +235,7 @@ def hold_out(
     if len(usable) < LEAST_SESSIONS or share <= 0:
         return usable, []
     every = max(2, round(1 / min(share, 0.5)))
-    held = usable[every - 1 :: every]
+    held = usable[every - 1 :: every] or usable[-1:]
     return [session for session in usable if session not in held], held
 
 

@@ -1,0 +1,222 @@
+"""Learning from sessions: from clicks to a named policy with scores and a card."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+from test_lessons import traced
+
+from bcannot_core.episodes.dataset import EpisodeWriter
+from bcannot_core.errors import DatasetError, UsageError
+from bcannot_core.policy.checkpoint import load_glance, read_config
+from bcannot_core.policy.policy import Policy
+from bcannot_core.session.journal import Journal
+from bcannot_core.training.held_out import score_held_out
+from bcannot_core.training.learn_process import LearnProcess, LearnRequest
+from bcannot_core.training.learning import hold_out, learn
+from bcannot_core.training.learning_options import LearnControl, LearnOptions, check_name
+from bcannot_core.training.lesson_stage import LearnRecipe
+from bcannot_core.training.lessons import corrected_session
+from bcannot_core.training.recipe import TrainRecipe
+from bcannot_core.training.session_files import read_sessions
+
+torch.set_num_threads(1)
+TINY = LearnRecipe(updates=3, lessons=3, dressed=2, rehearsal=2, lanes=4, pool=4, refresh=2)
+
+
+@pytest.fixture(scope="module")
+def episodes(labelled_npz):
+    return [traced(labelled_npz, x=x, wrong_at=w) for x, w in ((24, 2), (74, None), (24, 4))]
+
+
+def options(start, root, volume, **values):
+    chosen = {"recipe": TINY, "device": "cpu", "rehearsal": (str(volume),)} | values
+    return LearnOptions("mine", str(start), root=root / "policies", **chosen)
+
+
+def test_a_named_policy_with_a_card_comes_of_it(episodes, random_policy, labelled_npz, tmp_path):
+    told = []
+    asked = options(random_policy, tmp_path, labelled_npz)
+    learned = learn(episodes, asked, progress=told.append)
+    assert learned is not None
+    assert (learned.updates, learned.sessions, learned.held_out) == (3, 2, 1)
+    assert learned.corrections == 1
+    assert learned.before is not None
+    assert learned.after is not None
+    assert learned.after.sections == 5
+    stages = list(dict.fromkeys(entry["stage"] for entry in told))
+    assert stages == ["reading", "before", "learning", "after"]
+    assert [e["done"] for e in told if e["stage"] == "learning"] == [0.3333, 0.6667, 1.0]
+    old, new = (load_glance(p).glance.state_dict() for p in (random_policy, learned.folder))
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    assert Policy.load(learned.folder, device="cpu").name == "mine"
+    card = (learned.folder / "README.md").read_text()
+    assert "1 corrections" in card
+    assert "corrections per 100" in card
+    training = read_config(learned.folder)["training"]
+    assert training["learned"]["updates"] == 3
+    TrainRecipe.from_json(training.get("recipe", {}))  # it can be trained further
+
+
+def test_the_old_policy_and_other_names_stay(episodes, random_policy, labelled_npz, tmp_path):
+    before = {p.name: p.read_bytes() for p in random_policy.iterdir()}
+    asked = options(random_policy, tmp_path, labelled_npz)
+    assert learn(episodes, asked) is not None
+    with pytest.raises(UsageError, match="already"):
+        learn(episodes, asked)
+    assert {p.name: p.read_bytes() for p in random_policy.iterdir()} == before
+
+
+def test_stopped_learning_goes_on_where_it_was(episodes, random_policy, labelled_npz, tmp_path):
+    control = LearnControl()
+    made = []
+
+    def stop_after_one(entry):
+        if entry["stage"] == "learning":
+            made.append(entry["update"])
+            control.stop()
+
+    asked = options(random_policy, tmp_path, labelled_npz)
+    assert learn(episodes, asked, control=control, progress=stop_after_one) is None
+    assert made == [1]
+    assert not asked.out.exists()
+    learned = learn(
+        episodes, asked, progress=lambda e: made.append(e["update"]) if "update" in e else None
+    )
+    assert made == [1, 2, 3]
+    assert learned is not None
+    lines = (asked.work_folder / "log.jsonl").read_text().splitlines()
+    updates = [e["update"] for e in map(json.loads, lines) if e["stage"] == "learning"]
+    assert updates == [0, 1, 2]
+
+
+def test_time_ends_it_too(episodes, random_policy, labelled_npz, tmp_path):
+    recipe = LearnRecipe(**{**TINY.__dict__, "updates": 10_000})
+    asked = options(random_policy, tmp_path, labelled_npz, recipe=recipe, minutes=1e-6)
+    learned = learn(episodes, asked)
+    assert learned is not None
+    assert learned.updates == 1
+
+
+def test_sessions_that_cannot_be_used_are_named(episodes, random_policy, labelled_npz, tmp_path):
+    gone = traced(labelled_npz)
+    moved = gone.__class__(**{**gone.__dict__, "data": gone.data.__class__(
+        **{**gone.data.__dict__, "volume": str(tmp_path / "gone.npz")})})  # fmt: skip
+    asked = options(random_policy, tmp_path, labelled_npz)
+    learned = learn([*episodes, moved], asked)
+    assert learned is not None
+    assert "gone.npz" in learned.problems[0]
+    asked = options(random_policy, tmp_path / "b", labelled_npz)
+    with pytest.raises(DatasetError, match=r"gone\.npz"):
+        learn([moved], asked)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", ".x", "default", "a:b", "x" * 99])
+def test_names_that_make_no_folder_of_one_s_own_are_refused(name, tmp_path):
+    with pytest.raises(UsageError):
+        check_name(LearnOptions(name, root=tmp_path))
+
+
+def test_pausing_holds_and_stopping_releases():
+    control = LearnControl()
+    control.pause()
+    assert control.paused
+    control.stop()
+    assert not control.paused
+    assert not control.keep_on()
+
+
+# -- sessions held out ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "held"), [(1, 0), (2, 1), (4, 1), (5, 1), (20, 4)])
+def test_some_sessions_are_held_out(episodes, count, held):
+    sessions = [corrected_session(episodes[i % 3]) for i in range(count)]
+    learned_from, apart = hold_out(sessions, 0.2)
+    assert len(apart) == held
+    assert len(learned_from) == count - held
+
+
+class Knowing:
+    """Proposes the node of the session, or a place so many pixels beside it."""
+
+    def __init__(self, off):
+        self.off, self.trusted = off, 0
+
+    def reset(self):
+        self.section = 0
+
+    def propose(self, _frame):
+        x = 16 + 128 + (self.off if self.section else 0)
+        self.section += 1
+        return type("Proposal", (), {"click_xy": (x, 73 + 128)})()
+
+    def observe(self, _frame, _click, *, trusted=False):
+        self.trusted += trusted
+
+
+@pytest.mark.parametrize(("off", "right"), [(0, 1.0), (10, 1.0), (11, 0.0)])
+def test_the_score_counts_what_would_have_to_be_corrected(episodes, off, right):
+    session = corrected_session(episodes[1])
+    policy = Knowing(off)
+    found = score_held_out(policy, [session])
+    assert found is not None
+    assert (found.right, found.sections, found.sessions) == (right, 5, 1)
+    assert found.corrections_per_100 == 100 * (1 - right)
+    assert policy.trusted == (0 if right else 5)
+
+
+# -- sessions as files ---------------------------------------------------------------------------
+
+
+def test_sessions_are_read_from_journals_and_datasets(episodes, tmp_path):
+    with EpisodeWriter(tmp_path / "dataset") as writer:
+        writer.extend(episodes[:2])
+    folder = tmp_path / "journals" / "deep"
+    folder.mkdir(parents=True)
+    journal = Journal.create(folder / "a.jsonl", episodes[2].header())
+    for click in episodes[2].clicks:
+        journal.append(click)
+    journal.close()
+    (folder / "b.jsonl").write_text("nonsense\n")
+    found, problems = read_sessions([tmp_path / "dataset", tmp_path / "journals"])
+    assert [e.clicks for e in found] == [e.clicks for e in episodes]
+    assert len(problems) == 1
+    with pytest.raises(DatasetError, match="no sessions"):
+        read_sessions([tmp_path / "missing"])
+
+
+# -- in a process of its own, and by a command ---------------------------------------------------
+
+
+def test_a_process_says_why_it_failed(tmp_path):
+    process = LearnProcess(LearnRequest((tmp_path / "missing",), "x"))
+    told = []
+    until = time.monotonic() + 120
+    while not process.over and time.monotonic() < until:
+        told += process.news()
+        time.sleep(0.05)
+    process.close()
+    assert told[-1]["stage"] == "failed"
+    assert "missing" in told[-1]["message"]
+
+
+def test_the_command_learns(cli, episodes, random_policy, labelled_npz, tmp_path, monkeypatch):
+    monkeypatch.setattr("bcannot_core.training.lesson_stage.LearnRecipe", lambda: TINY)
+    with EpisodeWriter(tmp_path / "dataset") as writer:
+        writer.extend(episodes)
+    code, out, err = cli(
+        "learn", tmp_path / "dataset", "--name", "mine", "--policy", random_policy,
+        "--updates", 1, "--rehearse", labelled_npz, "--out", tmp_path / "policies",
+        "--device", "cpu", "--json", tmp_path / "result.json",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "1 updates" in out
+    assert "corrections per 100" in out
+    assert json.loads((tmp_path / "result.json").read_text())["updates"] == 1
+    assert np.isfinite(json.loads((tmp_path / "result.json").read_text())["after"]["right"])
+    code, _, err = cli("learn", tmp_path / "dataset", "--name", "default")
+    assert code == 2
+    assert "shipped" in err
