@@ -1,8 +1,9 @@
 """Serves a precomputed volume of a terabyte on loopback; chunks are made when they are asked for.
 
 Most of it is noise, some of it is missing, and bright neurites run through it at places that
-`neurite_yx` tells. Run it as a program: ``python benchmarks/sparse_server.py PORT [DELAY_MS]``; it
-prints the port that it listens on. Port 0 takes any.
+`neurite_yx` tells. Run it as a program, ``python benchmarks/sparse_server.py PORT [DELAY_MS
+[DEPTH]]``: it prints the port that it listens on. Port 0 takes any; DEPTH is how many sections a
+chunk has, a multiple of 8.
 """
 
 import json
@@ -19,6 +20,7 @@ SHAPE = (4096, 16384, 16384)
 VOXEL_NM = (30.0, 4.0, 4.0)
 FACTORS = ((1, 1, 1), (1, 2, 2), (1, 4, 4), (1, 8, 8), (2, 16, 16), (4, 32, 32))
 CHUNK = 64
+DEPTH = int(sys.argv[3]) if __name__ == "__main__" and len(sys.argv) > 3 else CHUNK
 PITCH, RADIUS = 2048, 40
 """Neurites run along z, one every so many voxels, and measure so many voxels across."""
 _CHUNK_PATH = re.compile(r"/(em|seg)/(\d)/(\d+)-(\d+)_(\d+)-(\d+)_(\d+)-(\d+)")
@@ -52,7 +54,7 @@ def info(kind: str) -> bytes:
         resolution = [v * f for v, f in zip(VOXEL_NM, factors, strict=True)][::-1]
         scales.append({
             "key": str(level), "size": level_shape(level)[::-1], "resolution": resolution,
-            "voxel_offset": [0, 0, 0], "chunk_sizes": [[CHUNK] * 3], **encoding,
+            "voxel_offset": [0, 0, 0], "chunk_sizes": [[CHUNK, CHUNK, DEPTH]], **encoding,
         })  # fmt: skip
     return json.dumps({
         "@type": "neuroglancer_multiscale_volume", "type": "image" if image else "segmentation",
@@ -79,8 +81,8 @@ def inside(level: int, z0: int, y0: int, x0: int) -> tuple[NDArray[np.bool_] | N
     away = max(abs(ys.mean() - (row + 0.5) * PITCH), abs(xs.mean() - (column + 0.5) * PITCH))
     if away > RADIUS + 120 + CHUNK * factors[1]:
         return None, 0
-    mask = np.zeros((CHUNK, CHUNK, CHUNK), bool)
-    for z in range(CHUNK):
+    mask = np.zeros((DEPTH, CHUNK, CHUNK), bool)
+    for z in range(DEPTH):
         y, x = neurite_yx((z0 + z) * factors[0], row, column)
         mask[z] = (ys[:, None] - y) ** 2 + (xs[None] - x) ** 2 <= RADIUS**2
     return mask, row * 100 + column + 2**40
@@ -88,7 +90,7 @@ def inside(level: int, z0: int, y0: int, x0: int) -> tuple[NDArray[np.bool_] | N
 
 def em_chunk(level: int, z0: int, y0: int, x0: int) -> bytes:
     """Return a chunk of the image, raw, by where it begins."""
-    noise = _NOISE[(z0 * 5 + y0 * 3 + x0) // CHUNK % 8]
+    noise = _NOISE[(z0 * 5 + y0 * 3 + x0) // CHUNK % 8][:DEPTH]
     mask, _ = inside(level, z0, y0, x0)
     return (noise if mask is None else np.where(mask, np.uint8(255), noise)).tobytes()
 
@@ -96,13 +98,13 @@ def em_chunk(level: int, z0: int, y0: int, x0: int) -> bytes:
 def seg_chunk(level: int, z0: int, y0: int, x0: int) -> bytes:
     """Return a chunk of the ids as a compressed segmentation: a bit a voxel, or none."""
     mask, number = inside(level, z0, y0, x0)
-    side = CHUNK // 8
-    headers, bits = np.zeros((side**3, 2), "<u4"), np.zeros(0, "<u4")
+    side, deep = CHUNK // 8, DEPTH // 8
+    headers, bits = np.zeros((deep * side**2, 2), "<u4"), np.zeros(0, "<u4")
     if mask is not None:
-        blocks = mask.reshape(side, 8, side, 8, side, 8).transpose(0, 2, 4, 1, 3, 5)
+        blocks = mask.reshape(deep, 8, side, 8, side, 8).transpose(0, 2, 4, 1, 3, 5)
         bits = np.packbits(blocks.reshape(-1), bitorder="little").view("<u4")
         headers[:, 0] = 1 << 24
-        headers[:, 1] = headers.size + np.arange(side**3) * 16
+        headers[:, 1] = headers.size + np.arange(len(headers)) * 16
     headers[:, 0] += headers.size + bits.size
     table = np.array([0, number], "<u8")
     return np.array([1], "<u4").tobytes() + headers.tobytes() + bits.tobytes() + table.tobytes()
