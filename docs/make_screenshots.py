@@ -2,9 +2,10 @@
 
 Run from the repository's root, where there is no display under a virtual one:
 
-    xvfb-run -a -s "-screen 0 1400x900x24" python docs/make_screenshots.py [NAME …] [--policy P]
+    xvfb-run -a -s "-screen 0 1400x900x24" python docs/make_screenshots.py [NAME …]
 
-The person's settings and sessions are not touched: a home of its own is made for the while.
+Sessions and learning show what the tracing before them recorded. The person's own settings and
+sessions are not touched: the pictures have a home of their own.
 """
 
 import argparse
@@ -12,21 +13,21 @@ import os
 import tempfile
 from importlib import import_module
 
-NAMES = ("tracing", "volumes", "many", "playing")
+NAMES = ("volumes", "many", "playing", "tracing", "sessions", "learning")
 
 
 def main() -> None:
     """Make the pictures that are asked for, each widget in a viewer of its own."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help=f"which: {', '.join(NAMES)}; all by default")
-    parser.add_argument("--policy", default="default", help="name or folder of the policy")
-    parser.add_argument("--seed", type=int, default=0, help="which neurite")
+    parser.add_argument("--home", help="folder for settings and sessions; made for the while")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as made:
+        home = options.home or made
         os.environ.update(HOME=home, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+        import_module("napari_bcannot.first_run").hint_seen()
         for name in options.names or NAMES:
-            given = (options.policy, options.seed) if name == "tracing" else ()
-            import_module(f"shots.{name}").pictures(*given)
+            import_module(f"shots.{name}").pictures()
 
 
 if __name__ == "__main__":

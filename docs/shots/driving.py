@@ -10,7 +10,7 @@ from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QRect, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -36,11 +36,19 @@ def a_viewer(sample: str | None = "sample_em") -> Iterator[napari.Viewer]:
     settle(0.5)
 
 
-def dock(viewer: napari.Viewer, widget: QWidget, name: str) -> None:
-    """Dock a widget at the right."""
-    viewer.window.add_dock_widget(widget, name=name, area="right")
+def dock(viewer: napari.Viewer, name: str, width: int = 480) -> Any:
+    """Open a widget of the plugin from its menu; return it."""
+    docked, widget = viewer.window.add_plugin_dock_widget("napari-bcannot", name)
+    main_window(viewer).resizeDocks([docked], [width], Qt.Orientation.Horizontal)
     settle(0.5)
     viewer.reset_view()
+    return widget
+
+
+def undock(viewer: napari.Viewer, widget: Any) -> None:
+    """Close a widget."""
+    viewer.window.remove_dock_widget(widget)
+    settle(0.5)
 
 
 def neurites(viewer: napari.Viewer, count: int, seed: int = 0) -> list[NeuritePath]:
@@ -74,7 +82,7 @@ def press(button: Any) -> None:
     settle(0.1)
 
 
-def wait(condition: Callable[[], bool], seconds: float = 300.0) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 1200.0) -> None:
     """Let the window work until the condition holds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -98,8 +106,8 @@ def take(viewer: napari.Viewer, name: str, rest: float = 0.1) -> None:
     iio.imwrite(IMAGES / name, viewer.window.screenshot(canvas_only=False, flash=False))
 
 
-def take_widget(widget: QWidget, name: str) -> None:
-    """Write a picture of a widget alone."""
+def take_widget(widget: QWidget, name: str, height: int) -> None:
+    """Write a picture of the upper part of a widget alone."""
     settle(0.3)
     IMAGES.mkdir(exist_ok=True)
-    widget.grab().save(str(IMAGES / name))
+    widget.grab(QRect(0, 0, widget.width(), height)).save(str(IMAGES / name))

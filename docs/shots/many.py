@@ -1,9 +1,7 @@
-# ruff: noqa: TID251 (the pictures are of the plugin)
 """Pictures of *Trace many*."""
 
 import numpy as np
 
-from napari_bcannot.widgets.batch_panel import BatchWidget
 from shots.driving import EM, a_viewer, dock, neurites, press, take, wait
 
 STARTS, DONE = 8, 3
@@ -19,8 +17,7 @@ def pictures() -> None:
             points, name="start points", scale=layer.scale, units=layer.units, size=6,
             face_color="yellow",
         )  # fmt: skip
-        widget = BatchWidget(viewer)
-        dock(viewer, widget, "Trace many")
+        widget = dock(viewer, "Trace many", width=400)
         view = widget.view
         view.volume.setCurrentText(EM)
         view.points.setCurrentText("start points")

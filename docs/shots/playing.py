@@ -1,7 +1,5 @@
-# ruff: noqa: TID251 (the pictures are of the plugin)
 """Pictures of *Play a task*."""
 
-from napari_bcannot.widgets.play_task import PlayTaskWidget
 from shots.driving import a_viewer, dock, press, take, wait
 
 TASK, SEED, STEPS = "road_network", 1, 32
@@ -10,8 +8,7 @@ TASK, SEED, STEPS = "road_network", 1, 32
 def pictures() -> None:
     """Watch the annotator draw a road network, its world open as layers; look at its options."""
     with a_viewer(sample=None) as viewer:
-        widget = PlayTaskWidget(viewer)
-        dock(viewer, widget, "Play a task")
+        widget = dock(viewer, "Play a task")
         view = widget.view
         view.seed.setValue(SEED)
         view.task.setCurrentIndex(view.task.findData(TASK))

@@ -1,35 +1,77 @@
 # ruff: noqa: TID251 (the pictures are of the plugin)
-"""Pictures of *Trace neuron*."""
+"""Pictures of *Trace neuron*, and of reviewing what was traced."""
+
+from typing import Any
 
 import napari
 from napari_bcannot.compat import camera
-from napari_bcannot.policies import load_policy
-from napari_bcannot.widgets.trace_neuron import TraceNeuronWidget
-from shots.driving import EM, a_viewer, click, dock, neurites, press, take, wait
+from napari_bcannot.snapshot import Mode
+from shots.driving import EM, a_viewer, click, dock, neurites, press, take, undock, wait
+
+SECTIONS, SHOWN = 30, 12
 
 
-def pictures(policy: str = "default", seed: int = 0) -> None:
-    """Let a policy trace a neurite of the sample volume, and look at the trace."""
+def pictures() -> None:
+    """Let the policy trace neurites of the sample volume, assist, and look at them."""
     with a_viewer() as viewer:
-        widget = TraceNeuronWidget(viewer, lambda _: load_policy(policy))
-        dock(viewer, widget, "Trace neuron")
-        view = widget.view
-        (path,) = neurites(viewer, 1, seed)
-        press(view.pick)
-        click(viewer, path.z0, *path.points_yx[0])
-        view.heatmap.setChecked(True)
-        press(view.start)
-        wait(lambda: has_traced(widget, 12) or not running(widget))
-        take(viewer, "trace-neuron.png", rest=0.0)
-        wait(lambda: not running(widget))
+        widget = dock(viewer, "Trace neuron")
+        widget.view.sections.setValue(SECTIONS)
+        widget.view.ask.asks.setChecked(False)
+        paths = neurites(viewer, 3)
+        for number, path in enumerate(paths):
+            begin(viewer, widget, path)
+            if number == len(paths) - 1:
+                assisted(viewer, widget)
+            press(widget.view.start)
+            if number == 0:
+                watched(viewer, widget)
+            wait(lambda: not running(widget))
         take(viewer, "trace-done.png")
-        view.heatmap.setChecked(False)
         stand_up(viewer)
         take(viewer, "trace-3d.png")
+        viewer.dims.ndisplay = 2
+        reviewed(viewer)
+        undock(viewer, widget)
+
+
+def begin(viewer: napari.Viewer, widget: Any, path: Any) -> None:
+    """Pick the start point of a neurite."""
+    press(widget.view.pick)
+    click(viewer, path.z0, *path.points_yx[0])
+
+
+def watched(viewer: napari.Viewer, widget: Any) -> None:
+    """Take a picture while the policy is at work."""
+    widget.view.heatmap.setChecked(True)
+    wait(lambda: has_traced(widget, SHOWN) or not running(widget))
+    take(viewer, "trace-neuron.png", rest=0.0)
+    widget.view.heatmap.setChecked(False)
+
+
+def assisted(viewer: napari.Viewer, widget: Any) -> None:
+    """Accept some proposals, and take a picture of the next one."""
+    press(widget.view.modes.buttons[Mode.ASSIST])
+    press(widget.view.start)
+    for _ in range(3):
+        wait(lambda: waiting(widget))
+        press(widget.view.ask.accept)
+    wait(lambda: waiting(widget))
+    take(viewer, "trace-assist.png")
+    press(widget.view.ask.reject)
+    press(widget.view.modes.buttons[Mode.AUTO])
+
+
+def reviewed(viewer: napari.Viewer) -> None:
+    """Look for doubtful places in all traces."""
+    review = dock(viewer, "Review traces", width=440)
+    press(review.view.look)
+    wait(lambda: review.desk is not None and not review.desk.looking)
+    take(viewer, "review.png", rest=1.0)
+    undock(viewer, review)
 
 
 def stand_up(viewer: napari.Viewer) -> None:
-    """Show the trace in three dimensions, with one section of the volume."""
+    """Show the traces in three dimensions, with one section of the volume."""
     image = viewer.layers[EM]
     viewer.dims.ndisplay = 3
     image.depiction = "plane"
@@ -40,12 +82,17 @@ def stand_up(viewer: napari.Viewer) -> None:
     camera(viewer).zoom *= 0.7
 
 
-def has_traced(widget: TraceNeuronWidget, nodes: int) -> bool:
+def has_traced(widget: Any, nodes: int) -> bool:
     """Whether so many nodes are placed, the last one in the section in view."""
     snapshot = widget.controller.snapshot()
     return len(snapshot.nodes) >= nodes and snapshot.z in snapshot.nodes
 
 
-def running(widget: TraceNeuronWidget) -> bool:
+def running(widget: Any) -> bool:
     """Whether the policy is at work."""
-    return widget.controller.snapshot().running
+    return bool(widget.controller.snapshot().running)
+
+
+def waiting(widget: Any) -> bool:
+    """Whether a proposal waits for the person."""
+    return bool(widget.controller.snapshot().waiting)

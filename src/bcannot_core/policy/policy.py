@@ -192,7 +192,7 @@ class Policy(ABC):
 
         Parameters
         ----------
-        click : tuple of int
+        _click : tuple of int
             (x, y) in frame pixels.
 
         Returns
