@@ -67,8 +67,7 @@ class Refresher:
         watched = self._watch(fetcher)
         if all(known() is not layer for known in watched.layers):
             watched.layers.append(ref(layer))
-        if type(layer).__name__ == "Labels":
-            layer.editable = False
+        _forbid_painting(layer)
         self.wake(fetcher)
 
     def wake(self, fetcher: Fetcher) -> None:
@@ -129,8 +128,15 @@ class Refresher:
             return known
         viewer = napari.current_viewer()  # a layer that napari made of what a reader returned
         found = [x for x in (viewer.layers if viewer else ()) if fetcher_of(x) is fetcher]
+        for layer in found:
+            _forbid_painting(layer)
         watched.layers = [ref(layer) for layer in found]
         return found
+
+
+def _forbid_painting(layer: Any) -> None:
+    if type(layer).__name__ == "Labels":
+        layer.editable = False  # napari takes several levels for editable
 
 
 def release(layer: Any) -> None:

@@ -12,9 +12,10 @@ from napari.layers import Image, Labels, Layer
 from bcannot_core.errors import BcannotError, VolumeAxesError
 from bcannot_core.volumes import ScaleInfo, Volume, open_volume
 from bcannot_core.volumes.catalogue import CatalogueEntry, find_volume
+from bcannot_core.volumes.contrast import default_contrast
 from napari_bcannot.background import Background
 from napari_bcannot.fetching import Refresher
-from napari_bcannot.geometry import READ_TIMEOUT_S
+from napari_bcannot.geometry import READ_TIMEOUT_S, VOLUME_KEY
 from napari_bcannot.remote_layers import NM, LayerData, volume_layer, warm_up
 from napari_bcannot.turns import one_line
 
@@ -81,7 +82,7 @@ def read_request(request: Request) -> OpenedVolumes:
         ids = pool.submit(_open_labels, request.labels) if request.labels else None
         volume = grey.result()
         finest = min(request.finest, len(volume.scales) - 1)
-        layers = [volume_layer(volume, finest=finest)]
+        layers = [volume_layer(volume, finest=finest, wait=False)]
         problem = ""
         try:
             labels = ids.result() if ids else None
@@ -90,8 +91,7 @@ def read_request(request: Request) -> OpenedVolumes:
                 layers.append(volume_layer(labels, beside=beside))
         except BcannotError as error:
             problem = f"The segmentation is not shown: {one_line(error)}"
-    warm_up(volume)
-    _load_napari()
+    load_napari()
     return OpenedVolumes(tuple(layers), problem)
 
 
@@ -100,6 +100,13 @@ def _read_or_ask(request: Request) -> OpenedVolumes:
         return read_request(request)
     except VolumeAxesError as error:
         return OpenedVolumes(axes=error.axes)
+
+
+def _show_contrast(layer: Layer, volume: Volume) -> None:
+    """Give a layer its volume's contrast, unless the person has chosen another meanwhile."""
+    first = default_contrast(volume.dtype)
+    if volume.contrast_known and tuple(layer.contrast_limits) == (first.lo, first.hi):
+        layer.contrast_limits = (volume.contrast.lo, volume.contrast.hi)
 
 
 def look_up(address: str) -> Facts:
@@ -118,8 +125,11 @@ def look_up(address: str) -> Facts:
 
 
 @cache
-def _load_napari() -> None:
-    """Have napari load what it needs for its first layers: that would hold up the window."""
+def load_napari() -> None:
+    """Have napari load what it needs for its first layers: that would hold up the window.
+
+    Done once; on whichever thread asks.
+    """
     nothing = np.zeros((1, 1, 1), np.uint8)
     Image(nothing, units=NM, contrast_limits=(0, 1))
     Labels(nothing, units=NM)
@@ -156,6 +166,11 @@ class VolumeOpener:
         self._failed = failed
         self.chosen: Callable[[Axes], None] = self._say_axes
         self._background = Background(failed, latest=False)
+        self._aside = Background(lambda _: None, latest=False)
+
+    def prepare(self) -> None:
+        """Get ready for the first volume."""
+        self._aside.run(load_napari, lambda _: None)
 
     @property
     def busy(self) -> bool:
@@ -174,6 +189,7 @@ class VolumeOpener:
     def close(self) -> None:
         """Take no notice of what is still being opened."""
         self._background.drop()
+        self._aside.drop()
 
     def _say_axes(self, axes: Axes) -> None:
         listed = ", ".join(f"{name} ({size})" for name, size in axes)
@@ -189,6 +205,8 @@ class VolumeOpener:
             Refresher.shared().attach(self._viewer.add_layer(layer))
         if len(layers) > 1:
             self._viewer.layers.selection.active = layers[0]
+        volume = layers[0].metadata[VOLUME_KEY]
+        self._aside.run(partial(warm_up, volume), partial(_show_contrast, layers[0]))
         self._opened(layers[0])
         if opened.problem:
             self._failed(opened.problem)

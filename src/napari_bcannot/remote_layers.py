@@ -8,6 +8,7 @@ for them.
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import BcannotError
 from bcannot_core.volumes import Volume
 from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_shape
+from bcannot_core.volumes.contrast import default_contrast
 from bcannot_core.volumes.fetching import Fetcher
 from bcannot_core.volumes.lazy import LazyArray
 from bcannot_core.volumes.multiscale import Pyramid
@@ -63,7 +65,12 @@ class LookSource:
 
 
 def volume_layer(
-    volume: Volume, name: str | None = None, *, finest: int = 0, beside: VoxelNm | None = None
+    volume: Volume,
+    name: str | None = None,
+    *,
+    finest: int = 0,
+    beside: VoxelNm | None = None,
+    wait: bool = True,
 ) -> LayerData:
     """Return an image layer (labels layer for ids) of a volume, in nanometres.
 
@@ -81,6 +88,9 @@ def volume_layer(
     beside : tuple of float, optional
         Finest voxel size (z, y, x) of the volume that this one is shown upon: voxels of another
         size cover the same ground.
+    wait : bool
+        Whether to read what the contrast is estimated from; else bytes are shown from 0 to 255
+        where it is not known yet.
 
     Raises
     ------
@@ -106,7 +116,8 @@ def volume_layer(
     shown = data if len(data) > 1 else data[0]
     if volume.is_labels:
         return shown, meta, "labels"
-    contrast = volume.contrast
+    later = not wait and volume.dtype == np.uint8 and not volume.contrast_known
+    contrast = default_contrast(volume.dtype) if later else volume.contrast
     meta |= {
         "contrast_limits": (contrast.lo, contrast.hi),
         "colormap": "gray",
@@ -115,18 +126,23 @@ def volume_layer(
     return shown, meta, "image"
 
 
-def warm_up(volume: Volume) -> None:
-    """Read what beginning a trace needs, so that it does not wait; failures show up then."""
+def warm_up(volume: Volume) -> Volume:
+    """Read what beginning a trace needs, so that it does not wait; failures show up then.
+
+    Returns
+    -------
+    Volume
+        The same one; where its contrast could be read, it is known now.
+    """
     depth = volume.scales[0].shape[0]
     whole = [info for info in volume.scales if info.shape[0] == depth]
     near = min(whole, key=lambda info: abs(np.log(info.voxel_nm[1] / TRACED_NM)))
-    try:
+    with suppress(BcannotError):
         level = volume.at_scale(near.index)
         if not level.is_labels:
-            _ = level.contrast
+            _ = volume.contrast, level.contrast
         level.fingerprint()
-    except BcannotError:
-        return
+    return volume
 
 
 def follow(fetcher: Fetcher) -> None:

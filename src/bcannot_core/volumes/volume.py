@@ -228,6 +228,11 @@ class Volume:
                 self._contrast = self._contrast or self._estimate()
         return self._contrast
 
+    @property
+    def contrast_known(self) -> bool:
+        """Whether the contrast was given or estimated, so that asking for it reads nothing."""
+        return self._contrast is not None
+
     def with_contrast(self, contrast: Contrast) -> "Volume":
         """Return this volume under another contrast; voxels, cache and address are shared."""
         other = copy(self)

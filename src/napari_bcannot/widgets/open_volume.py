@@ -41,6 +41,7 @@ class OpenVolumeWidget(DockedWidget):
         super().__init__(napari_viewer, self.view)
         self.opener = VolumeOpener(napari_viewer, self._on_opened, self._on_failed)
         self.opener.chosen = self._on_axes
+        self.opener.prepare()
         self._place: Place | None = None
         self._entry: CatalogueEntry | None = None
         self._connect()
