@@ -450,3 +450,38 @@ def test_a_track_that_is_missing_is_no_reason_to_refuse_the_session(tmp_path: Pa
     with pytest.raises(JournalError):
         Track.resume(folder / "neurite-001.jsonl")
     assert NeuriteFacts("a").to_fields()["parent"] is None
+
+
+def test_sessions_that_were_closed_are_not_read_to_find_an_interrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = recorded(tmp_path, close=False)
+    for _ in range(3):
+        recorded(tmp_path)
+    opened: list[Path] = []
+    plain = SittingReader.open
+    monkeypatch.setattr(
+        SittingReader, "open", lambda folder: (opened.append(folder), plain(folder))[1]
+    )
+    found = interrupted(tmp_path)
+    assert found is not None
+    assert opened == [found.folder] == [first]
+    SittingWriter.resume(first).close()
+    assert interrupted(tmp_path) is None
+
+
+def test_journals_without_times_and_shape_are_shown_too(tmp_path: Path) -> None:
+    """As another program might write them: only what the format asks for."""
+    folder = recorded(tmp_path, clicks=2)
+    for path in folder.glob("neurite-*.jsonl"):
+        head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line.pop("at")
+        path.write_text("".join(json.dumps(line) + "\n" for line in (head, *lines)))
+    timeline = Timeline(read(folder))
+    assert timeline.problems == []
+    assert [len(one.nodes_zyx) for one in timeline.at(len(timeline)).neurites] == [2, 2]
+    path = folder / "neurite-001.jsonl"
+    path.write_text(path.read_text().replace('"shape_zyx"', '"other"'))
+    (problem,) = Timeline(read(folder)).problems  # its volume is not at hand
+    assert problem.startswith("neurite 1:")

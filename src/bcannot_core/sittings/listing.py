@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from bcannot_core.errors import JournalError
+from bcannot_core.sittings.facts import CLOSED
 from bcannot_core.sittings.lines import RECORD
 from bcannot_core.sittings.lock import in_use
 from bcannot_core.sittings.reader import SittingReader
 
 State = Literal["recording", "interrupted", "closed", "damaged"]
 
+_TAIL_BYTES = 512
 _ACTORS = ("person", "policy", "annotator")
 _Signature = tuple[tuple[str, int, int], ...]
 
@@ -74,13 +76,7 @@ def list_sittings(root: Path, known: Iterable[SittingInfo] = ()) -> list[Sitting
         The folder cannot be read.
     """
     before = {info.folder: info for info in known}
-    try:
-        folders = sorted((p for p in root.iterdir() if (p / RECORD).is_file()), reverse=True)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise JournalError(f"cannot read {root}: {error.strerror or error}") from error
-    return [_look(folder, before.get(folder)) for folder in folders]
+    return [_look(folder, before.get(folder)) for folder in _folders(root)]
 
 
 def look_at(folder: Path) -> SittingInfo:
@@ -96,8 +92,12 @@ def interrupted(root: Path) -> SittingInfo | None:
     JournalError
         The folder cannot be read.
     """
-    found = (info for info in list_sittings(root) if info.state == "interrupted" and info.clicks)
-    return next(found, None)
+    for folder in _folders(root):
+        if not _ends_closed(folder / RECORD):
+            info = _look(folder, None)
+            if info.state == "interrupted" and info.clicks:
+                return info
+    return None
 
 
 def delete_sitting(folder: Path) -> None:
@@ -131,6 +131,27 @@ def delete_sittings(folders: Iterable[Path]) -> list[str]:
         except JournalError as error:
             problems.append(" ".join(str(error).split()))
     return problems
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the sessions' folders, the latest first."""
+    try:
+        return sorted((p for p in root.iterdir() if (p / RECORD).is_file()), reverse=True)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JournalError(f"cannot read {root}: {error.strerror or error}") from error
+
+
+def _ends_closed(record: Path) -> bool:
+    """Whether the last line of a record says that the session was ended in order."""
+    try:
+        with record.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    except OSError:
+        return False
+    return b'"event":"%s"' % CLOSED.encode() in last
 
 
 def _look(folder: Path, known: SittingInfo | None) -> SittingInfo:

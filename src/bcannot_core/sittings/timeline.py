@@ -183,12 +183,12 @@ class Timeline:
 
     def _merge(self, reader: SittingReader) -> list[Moment]:
         shown = [event for event in reader.events if event.kind in _SHOWN_KINDS]
-        streams: list[Iterator[tuple[int, SittingEvent | tuple[int, _Step]]]] = [
-            iter([(at, event) for at, event in _in_order(shown, lambda e: e.at_ms)])
-        ]
+        # of one millisecond clicks come first: what is said of a neurite mostly follows from them
+        streams: list[list[tuple[int, SittingEvent | tuple[int, _Step]]]] = []
         for course in self._courses.values():
             steps = [(course.number, step) for step in course.steps]
-            streams.append(iter(list(_in_order(steps, lambda s: s[1].moment.at_ms))))
+            streams.append(list(_in_order(steps, lambda s: s[1].moment.at_ms)))
+        streams.append(list(_in_order(shown, lambda e: e.at_ms)))
         for event in shown:  # what it was called at first, before anything was changed
             if event.kind == kinds.NEURITE:
                 course = self._courses[event.fields["neurite"]]

@@ -49,7 +49,7 @@ class SittingWriter(Closing):
         self._syncer = Syncer()
         self._tracks: dict[int, Track] = {}
         self._recent: dict[int, Track] = {}
-        self._last = 0
+        self._last = self._at_ms = 0
         self._open = True
 
     # ------------------------------------------------------------------------------ begin
@@ -106,6 +106,7 @@ class SittingWriter(Closing):
         writer = cls(folder, lock, record, on_error)
         writer.id = contents.header.id
         writer._last = max(known.neurites, default=0)
+        writer._at_ms = max((event.at_ms for event in contents.events), default=0)
         for number, neurite in known.neurites.items():
             with contextlib.suppress(JournalError):  # readers say which journal is damaged
                 writer._tracks[number] = Track.resume(folder / neurite.journals[-1])
@@ -174,7 +175,7 @@ class SittingWriter(Closing):
 
     def note(self, kind: str, **fields: Any) -> None:
         """Write any other event; readers that do not know its kind keep it."""
-        self._waiting.append(SittingEvent(kind, _now_ms(), fields))
+        self._waiting.append(SittingEvent(kind, self._tick(), fields))
         self._try(self._flush_record)
 
     # --------------------------------------------------------------------------------- end
@@ -213,7 +214,7 @@ class SittingWriter(Closing):
         track = self._tracks.get(number)
         if track is None:  # its journal was lost before the session was resumed
             return
-        at_ms = _now_ms()
+        at_ms = self._tick()
         track.waiting.extend((token, at_ms, confidence) for token, confidence in clicks)
         self._try(lambda: track.flush(self._syncer))
         self._recent.pop(number, None)
@@ -221,6 +222,11 @@ class SittingWriter(Closing):
         if len(self._recent) > OPEN_JOURNALS:
             oldest = self._recent.pop(next(iter(self._recent)))
             self._try(oldest.park)
+
+    def _tick(self) -> int:
+        """Return the time, later than that of whatever was written before: it gives the order."""
+        self._at_ms = max(_now_ms(), self._at_ms + 1)
+        return self._at_ms
 
     def _close_track(self, number: int) -> None:
         track = self._tracks.pop(number, None)
