@@ -116,6 +116,11 @@ class OpenView(QWidget):
         return box
 
     # --------------------------------------------------------------------------- contents
+    def tell(self, words: str) -> None:
+        """Fill in the status line; it stays until something is fetched."""
+        self.status.setText(words)
+        self._fetching = False
+
     def say(self, field: str, words: str) -> None:
         """Fill in a line of fine print; without words it takes no room."""
         label = getattr(self, field)

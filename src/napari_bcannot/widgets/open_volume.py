@@ -73,13 +73,13 @@ class OpenVolumeWidget(DockedWidget):
         view = self.view
         address = self._address()
         if not address:
-            view.status.setText(NO_ADDRESS)
+            view.tell(NO_ADDRESS)
             return
         labels = view.labels.text().strip() if view.with_labels.isChecked() else ""
         keep_section(
             _SECTION, {"address": view.address.text().strip(), "labels": view.labels.text().strip()}
         )
-        view.status.setText(f"Opening {address} …")
+        view.tell(f"Opening {address} …")
         self.opener.open(Request(address, labels, int(view.finest.currentData() or 0)))
         self._show()
 
@@ -88,7 +88,7 @@ class OpenVolumeWidget(DockedWidget):
         self.opener.close()
         for fetcher in fetchers(self.viewer.layers):
             fetcher.cancel()
-        self.view.status.setText("Cancelled. Move on, or press Open, to fetch again.")
+        self.view.tell("Cancelled. Move on, or press Open, to fetch again.")
         self._show()
 
     def retry(self) -> None:
@@ -102,7 +102,7 @@ class OpenVolumeWidget(DockedWidget):
         """Ask which levels the volume has."""
         address = self._address()
         if address:
-            self.view.status.setText(f"Looking up {address} …")
+            self.view.tell(f"Looking up {address} …")
             self.opener.look_up(address, self._on_facts)
             self._show()
 
@@ -115,7 +115,7 @@ class OpenVolumeWidget(DockedWidget):
                 raise UsageError("Open a volume first: then go to a place in it.")
             go_to(self.viewer, layer, place)
         except BcannotError as error:
-            self.view.status.setText(one_line(error))
+            self.view.tell(one_line(error))
 
     def copy_place(self) -> None:
         """Put the middle of the view on the clipboard, as x, y, z in voxels."""
@@ -124,7 +124,7 @@ class OpenVolumeWidget(DockedWidget):
         if layer is not None and clipboard is not None:
             words = where(self.viewer, layer)
             clipboard.setText(words)
-            self.view.status.setText(f"Copied {words} (x, y, z in voxels).")
+            self.view.tell(f"Copied {words} (x, y, z in voxels).")
 
     def paste_place(self) -> None:
         """Take the text on the clipboard for a place."""
@@ -171,7 +171,7 @@ class OpenVolumeWidget(DockedWidget):
             notices.show_error(one_line(error))
             return
         self.show_catalogue()
-        self.view.status.setText(f"{title} is in the list now.")
+        self.view.tell(f"{title} is in the list now.")
 
     def forget(self) -> None:
         """Take the chosen volume out of the person's own ones."""
@@ -212,9 +212,7 @@ class OpenVolumeWidget(DockedWidget):
 
     def _on_axes(self, axes: Axes) -> None:
         self.view.show_axes(axes)
-        self.view.status.setText(
-            "It has more axes than z, y, x: choose a place of each, then Open."
-        )
+        self.view.tell("It has more axes than z, y, x: choose a place of each, then Open.")
         self._show()
 
     def _on_facts(self, facts: Facts) -> None:
@@ -226,7 +224,7 @@ class OpenVolumeWidget(DockedWidget):
         z, y, x = facts.scales[0].voxel_nm
         size = f"{x:g} × {y:g} × {z:g} nm" if facts.voxel_known else "voxel size not stated"
         self.view.say("facts", f"{width} × {height} × {depth} voxels of {facts.dtype}, {size}")
-        self.view.status.setText("Press Open to show it.")
+        self.view.tell("Press Open to show it.")
         self._show()
 
     def _on_place(self) -> None:
@@ -238,17 +236,17 @@ class OpenVolumeWidget(DockedWidget):
         address = place.address("em")
         if address is not None:
             self.use_address(address, place.address("labels") or "")
-            self.view.status.setText("The link's volume is filled in: press Open, then Go.")
+            self.view.tell("The link's volume is filled in: press Open, then Go.")
 
     def _on_opened(self, layer: Any) -> None:
-        self.view.status.setText(f"{layer.name} is open.")
+        self.view.tell(f"{layer.name} is open.")
         if self.view.place.text().strip():
             self.go()
         self._show()
 
     def _on_failed(self, message: str) -> None:
         notices.show_error(message)
-        self.view.status.setText(message)
+        self.view.tell(message)
         self._show()
 
     def _on_layers(self, _: Any) -> None:
