@@ -76,7 +76,7 @@ def test_the_only_stack_of_an_npz_needs_no_name(tmp_path: Path) -> None:
         ({"a": noise(), "b": noise()}, {}, "name one with key"),
         ({"a": noise()}, {"key": "c"}, "no array c: it has a"),
         ({"em": noise()[0]}, {}, r"no three-dimensional .*em \(90, 100\)"),
-        ({"em": noise()[None]}, {"key": "em"}, "extract one channel"),
+        ({"em": noise()[None].repeat(2, 0)}, {"key": "em"}, "choose a place"),
         ({"em": noise(), "other": noise()}, {"labels": True, "key": "x"}, "no array x"),
         ({"em": noise(), "raw": noise()}, {"labels": True}, "holds the labels"),
         ({"seg": noise(dtype="float32")}, {"labels": True}, "integer ids"),
@@ -248,8 +248,8 @@ def test_axes_of_length_one_are_left_out(tmp_path: Path) -> None:
     [
         ((90, 100), {}, "YX .*stack the sections"),
         ((90, 100, 3), {"photometric": "rgb"}, "YXS .*three axes"),
-        ((6, 90, 100, 3), {"photometric": "rgb"}, "extract one channel"),
-        ((4, 3, 90, 100), {"imagej": True, "metadata": {"axes": "ZCYX"}}, "extract one channel"),
+        ((6, 90, 100, 3), {"photometric": "rgb"}, "choose a place"),
+        ((4, 3, 90, 100), {"imagej": True, "metadata": {"axes": "ZCYX"}}, "choose a place"),
         ((6, 90, 100), {"dtype": "complex64"}, "type complex64"),
     ],
 )

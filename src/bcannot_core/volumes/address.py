@@ -1,8 +1,8 @@
 """Addresses of volumes: a location, and options after ``#``.
 
 ``LOCATION[::KEY][#option=value&…]``. Options: ``key``, ``scale`` (an index, or ``16nm``),
-``voxel_nm=z,y,x``, ``contrast=lo,hi``, and a region: ``box=z0,z1,y0,y1,x0,x1``, ``axes=0,1,2``,
-``flip=0,0,0``, ``step=1,1,1``.
+``voxel_nm=z,y,x``, ``contrast=lo,hi``, ``at=t:3,c:0`` (places of the axes beside z, y, x), and a
+region: ``box=z0,z1,y0,y1,x0,x1``, ``axes=0,1,2``, ``flip=0,0,0``, ``step=1,1,1``.
 A ``#`` that is not followed by such options belongs to the location.
 """
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from bcannot_core.errors import UsageError
 from bcannot_core.volumes.base import Box, Shape, VoxelNm
 from bcannot_core.volumes.contrast import Contrast
+from bcannot_core.volumes.extra_axes import At, parse_at
 from bcannot_core.volumes.region_map import Axes, Flips
 
-_OPTIONS = ("key", "scale", "voxel_nm", "contrast", "box", "axes", "flip", "step")
+_OPTIONS = ("key", "scale", "voxel_nm", "contrast", "at", "box", "axes", "flip", "step")
 _FRAGMENT = re.compile(rf"(?:{'|'.join(_OPTIONS)})=[^&]*(?:&[a-z_]+=[^&]*)*")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
 _SCALE_NM = re.compile(r"([0-9.]+)nm")
@@ -44,6 +45,8 @@ class Address:
         Dataset or array inside the file.
     scale : int, float or None
         Index of a level (int) or its in-plane voxel size in nm (float).
+    at : tuple
+        Places of the axes beside z, y, x: (name, index).
     """
 
     location: str
@@ -52,6 +55,7 @@ class Address:
     scale: int | float | None = None
     voxel_nm: VoxelNm | None = None
     contrast: Contrast | None = None
+    at: At = ()
     region: RegionOptions | None = field(default=None)
 
     @property
@@ -150,6 +154,7 @@ def parse_address(text: str) -> Address:
         scale=parse_scale(options["scale"], text) if "scale" in options else None,
         voxel_nm=_voxel(options, text),
         contrast=_contrast(options, text),
+        at=parse_at(options["at"], text) if "at" in options else (),
         region=_region(options, text),
     )
 

@@ -12,6 +12,7 @@ from bcannot_core.volumes.address import Address, add_options, parse_address, pa
 from bcannot_core.volumes.base import ScaleInfo, VoxelNm
 from bcannot_core.volumes.catalogue import catalogue, find_volume
 from bcannot_core.volumes.contrast import Contrast
+from bcannot_core.volumes.extra_axes import At, at_text
 from bcannot_core.volumes.formats import npz
 from bcannot_core.volumes.formats.common import Opened, check_chunk
 from bcannot_core.volumes.region import Region
@@ -171,6 +172,8 @@ def _full_address(parsed: Address, scale: int | None) -> str:
         options.append(f"key={parsed.key}")
     if scale is not None:
         options.append(f"scale={scale}")
+    if parsed.at:
+        options.append(f"at={at_text(parsed.at)}")
     if parsed.voxel_nm is not None:
         options.append("voxel_nm=" + ",".join(f"{v:.17g}" for v in parsed.voxel_nm))
     if parsed.contrast is not None:
@@ -183,6 +186,8 @@ def _open(parsed: Address, labels: bool, timeout_s: float) -> Opened:
     location, key = parsed.location, parsed.key
     if key is not None and parsed.kind in ("precomputed", "synthetic"):
         raise UsageError(f"{parsed.base()} holds one volume: leave the key {key} out")
+    if parsed.kind == "synthetic" and parsed.at:
+        raise UsageError(f"{parsed.base()} has no axes beside z, y, x: leave at out")
     if parsed.kind == "synthetic":
         from bcannot_core.volumes.formats.synthetic import open_synthetic
 
@@ -203,9 +208,9 @@ def _open_folder(parsed: Address, labels: bool, timeout_s: float) -> Opened:
 
     location = parsed.location
     if parsed.kind == "precomputed":
-        return precomputed.open_precomputed(location, timeout_s)
+        return precomputed.open_precomputed(location, timeout_s, at=parsed.at)
     if parsed.kind == "zarr":
-        return zarr.open_zarr(location, parsed.key, labels, timeout_s)
+        return zarr.open_zarr(location, parsed.key, labels, timeout_s, at=parsed.at)
     if Path(location).suffix.lower() in _FILE_SUFFIXES and parsed.scheme:
         raise VolumeFormatError(
             f"{location} is a single file on a server: download it, or serve it as zarr or "
@@ -213,9 +218,9 @@ def _open_folder(parsed: Address, labels: bool, timeout_s: float) -> Opened:
         )
     files = stores.read_metadata(location, ("info", *zarr.NODE_FILES), timeout_s)
     if "info" in files:
-        return precomputed.open_precomputed(location, timeout_s, files["info"])
+        return precomputed.open_precomputed(location, timeout_s, files["info"], at=parsed.at)
     if files:
-        return zarr.open_zarr(location, parsed.key, labels, timeout_s, files)
+        return zarr.open_zarr(location, parsed.key, labels, timeout_s, files, at=parsed.at)
     raise VolumeNotFoundError(
         f"there is no volume at {location}: neither an info file (precomputed) nor zarr metadata"
     )
@@ -232,7 +237,7 @@ def _open_path(parsed: Address, labels: bool, timeout_s: float) -> Opened:
         raise VolumeNotFoundError(f"{path} cannot be looked at: {error.strerror}") from error
     if parsed.kind:
         raise VolumeFormatError(f"{path} is a file: a {parsed.kind} volume is a folder")
-    return _file_opener(path)(path, parsed.key, labels)
+    return _file_opener(path)(path, parsed.key, labels, parsed.at)
 
 
 def _open_inside(path: Path, parsed: Address, labels: bool) -> Opened:
@@ -241,13 +246,14 @@ def _open_inside(path: Path, parsed: Address, labels: bool) -> Opened:
         if parent.is_file() and parent.suffix.lower() in _HDF5_SUFFIXES and parsed.key is None:
             from bcannot_core.volumes.formats.hdf5 import open_hdf5
 
-            return open_hdf5(parent, path.relative_to(parent).as_posix(), labels)
+            inner = path.relative_to(parent).as_posix()
+            return open_hdf5(parent, inner, labels, parsed.at)
     near = get_close_matches(parsed.location, [entry.name for entry in catalogue()], 1)
     hint = f"; did you mean the public volume {near[0]}?" if near else ""
     raise VolumeNotFoundError(f"there is no file or folder {path}{hint}")
 
 
-_FileOpener = Callable[[Path, str | None, bool], Opened]
+_FileOpener = Callable[[Path, str | None, bool, At], Opened]
 
 
 def _file_opener(path: Path) -> _FileOpener:

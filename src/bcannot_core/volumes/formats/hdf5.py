@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
 from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_slices, check_array
+from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
 from bcannot_core.volumes.formats.common import Opened, choose_array, one_line, single
 from bcannot_core.volumes.formats.units import usable_voxel
 
@@ -28,24 +29,29 @@ _MAX_OBJECTS = 10_000
 class Hdf5Source:
     """A dataset of an open file; h5py serialises the reads of threads."""
 
-    def __init__(self, dataset: Any, where: str) -> None:
+    def __init__(self, dataset: Any, where: str, at: At = ()) -> None:
         self.dtype: np.dtype[Any] = dataset.dtype
-        self.shape: Shape = check_array(dataset.shape, self.dtype, where)
-        self.chunks: Shape | None = dataset.chunks
+        count = len(dataset.shape)
+        self._index: tuple[int | slice, ...] = ()
+        if count > 3 or (at and count == 3):
+            self._index = fix_axes(axis_names(count), dataset.shape, at, where)[:-3]
+        shape = dataset.shape[len(self._index) :]
+        self.shape: Shape = check_array(shape, self.dtype, where)
+        self.chunks: Shape | None = dataset.chunks and dataset.chunks[len(self._index) :]
         self.concurrent: bool = False
         self._dataset, self._where = dataset, where
 
     def read(self, box: Box) -> NDArray[Any]:
         """Return the raw voxels of a box that lies inside the volume."""
         try:
-            return np.asarray(self._dataset[box_slices(box)])
+            return np.asarray(self._dataset[(*self._index, *box_slices(box))])
         except _READ_ERRORS as error:
             raise VolumeFormatError(
                 f"{self._where} cannot be read at {box}: {one_line(error)}"
             ) from error
 
 
-def open_hdf5(path: Path, key: str | None, labels: bool) -> Opened:
+def open_hdf5(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
     """Open a dataset; its voxel size is its ``resolution`` (nm) or ``element_size_um``, z first.
 
     Raises
@@ -54,23 +60,24 @@ def open_hdf5(path: Path, key: str | None, labels: bool) -> Opened:
         The file is damaged, has no such dataset, or it is not three-dimensional.
     """
     try:
-        return _open(h5py.File(path, "r"), path, key, labels)
+        return _open(h5py.File(path, "r"), path, (key, at), labels)
     except _READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable HDF5 file: {one_line(error)}") from error
 
 
-def _open(file: Any, path: Path, key: str | None, labels: bool) -> Opened:
+def _open(file: Any, path: Path, wanted: tuple[str | None, At], labels: bool) -> Opened:
+    key, at = wanted
     datasets = _datasets(file)
-    names = [n for n, shape in datasets.items() if key is not None or len(shape) == 3]
+    names = [n for n, shape in datasets.items() if key is not None or len(shape) == 3 + len(at)]
     if not names:
         listed = ", ".join(f"{n} {s}" for n, s in list(datasets.items())[:20]) or "nothing"
         raise VolumeFormatError(
             f"{path} has no three-dimensional (z, y, x) dataset, only {listed}: "
-            "extract one channel and time point, or stack the sections"
+            "choose one of four axes or more by #at=INDEX, or stack the sections"
         )
     name = choose_array(names, key, labels, str(path))
     dataset = file[name]
-    source = Hdf5Source(dataset, f"{path}::{name}")
+    source = Hdf5Source(dataset, f"{path}::{name}", at)
     return single(source, name, _voxel_nm(dataset.attrs) or _voxel_nm(file.attrs))
 
 

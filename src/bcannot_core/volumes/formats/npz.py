@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.errors import VolumeFormatError
 from bcannot_core.volumes.base import VoxelNm, check_array
+from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
 from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, one_line, single
 from bcannot_core.volumes.lazy import ArraySource
 
@@ -31,7 +32,7 @@ READ_ERRORS = (
 )
 
 
-def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
+def open_npy(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
     """Open a ``.npy`` file as a memory map.
 
     Raises
@@ -48,11 +49,12 @@ def open_npy(path: Path, key: str | None, labels: bool) -> Opened:
         raise VolumeFormatError(f"{path} is not a readable .npy file: {one_line(error)}") from error
     if not isinstance(array, np.ndarray):
         raise VolumeFormatError(f"{path} is an archive, no array: rename it to .npz")
+    array = _volume_of(array, at, str(path))
     check_array(array.shape, array.dtype, str(path))
     return single(ArraySource(array), path.name, None)
 
 
-def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
+def open_npz(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
     """Open an array of an ``.npz`` file; the voxel size comes from its array ``voxel_nm``.
 
     Raises
@@ -64,7 +66,9 @@ def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
     try:
         with zipfile.ZipFile(path) as archive:
             headers = _headers(archive, path)
-            names = {n: h for n, h in headers.items() if key is not None or len(h[0]) == 3}
+            names = {
+                n: h for n, h in headers.items() if key is not None or len(h[0]) == 3 + len(at)
+            }
             if not names:
                 shapes = ", ".join(f"{n} {h[0]}" for n, h in headers.items()) or "nothing"
                 raise VolumeFormatError(
@@ -72,11 +76,20 @@ def open_npz(path: Path, key: str | None, labels: bool) -> Opened:
                     "stack the sections into one array"
                 )
             name = choose_array(names, key, labels, str(path))
-            array = _load(archive, name, headers[name], path)
+            array = _volume_of(_load(archive, name, headers[name], path), at, f"{path}::{name}")
             voxel = _voxel_nm(archive, headers, path)
     except READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable .npz file: {one_line(error)}") from error
     return single(ArraySource(array), name, voxel)
+
+
+def _volume_of(array: NDArray[Any], at: At, where: str) -> NDArray[Any]:
+    """Return the chosen volume of an array with more axes; arrays that are none are left."""
+    if array.ndim <= 3 and not at:
+        return array
+    if array.ndim < 3:
+        raise VolumeFormatError(f"{where} has {array.ndim} axes: there is no volume in it")
+    return np.asarray(array[fix_axes(axis_names(array.ndim), array.shape, at, where)])
 
 
 _Header = tuple[tuple[int, ...], np.dtype[Any]]
@@ -107,7 +120,7 @@ def _load(archive: zipfile.ZipFile, name: str, header: _Header, path: Path) -> N
     """Load an array, after comparing what its header promises with what the file can hold."""
     shape, dtype = header
     where = f"{path}::{name}"
-    check_array(shape, dtype, where)
+    check_array(shape[-3:], dtype, where)
     entry = archive.getinfo(f"{name}.npy")
     declared = math.prod(shape) * dtype.itemsize
     if declared > entry.file_size or entry.file_size > entry.compress_size * _DEFLATE_RATIO + 64:

@@ -6,6 +6,7 @@ import tensorstore as ts
 
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.base import ScaleInfo, Shape
+from bcannot_core.volumes.extra_axes import SPACE, At, fix_axes
 from bcannot_core.volumes.formats.common import Opened
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
@@ -17,7 +18,7 @@ from bcannot_core.volumes.formats.stores import (
 from bcannot_core.volumes.formats.units import usable_voxel
 
 
-def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opened:
+def open_precomputed(location: str, timeout_s: float, info: Any = None, at: At = ()) -> Opened:
     """Open a precomputed volume; x, y, z, channel on the disk, z, y, x here.
 
     Parameters
@@ -28,18 +29,21 @@ def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opene
         Longest wait for one answer.
     info : dict, optional
         The ``info``, where it has been read already.
+    at : tuple
+        The channel (``c``), where there are several.
 
     Raises
     ------
     VolumeError
-        There is no ``info``, it is no image or segmentation of one channel, or the server does not
-        answer.
+        There is no ``info``, it is no image or segmentation, a channel has to be chosen, or the
+        server does not answer.
     """
     if info is None:
         info = read_metadata(location, ["info"], timeout_s).get("info")
     if info is None:
         raise VolumeNotFoundError(f"there is no precomputed volume at {location}: no info file")
     scales = _scales(info, location)
+    channel = _channel(info, at, location)
 
     def open_scale(index: int) -> StoreSource:
         where = f"precomputed://{location} scale {index}"
@@ -49,7 +53,7 @@ def open_precomputed(location: str, timeout_s: float, info: Any = None) -> Opene
             "scale_index": index,
         }
         (store,) = open_stores([spec], [where], timeout_s)
-        store = store[ts.d[:].translate_to[0]][..., 0].T
+        store = store[ts.d[:].translate_to[0]][..., channel].T
         return StoreSource(store, where, remote=is_remote(location), timeout_s=timeout_s)
 
     return Opened(scales, open_scale, voxel_known=True)
@@ -63,13 +67,15 @@ def _scales(info: dict[str, Any], location: str) -> tuple[ScaleInfo, ...]:
             f"{location} is no precomputed image or segmentation (its info is of type {kind} and "
             "has no scales): give the folder of the volume itself"
         )
-    channels = info.get("num_channels", 1)
-    if channels != 1:
-        raise VolumeFormatError(
-            f"{location} has {channels} channels, a volume has three axes (z, y, x): "
-            "extract one channel"
-        )
     return tuple(_scale(i, entry, location) for i, entry in enumerate(entries))
+
+
+def _channel(info: dict[str, Any], at: At, location: str) -> int:
+    count = info.get("num_channels", 1)
+    if not isinstance(count, int) or count < 1:
+        raise VolumeFormatError(f"the info of {location} states {count} channels")
+    chosen = fix_axes(("c", *SPACE), (count, 1, 1, 1), at, location)[0]
+    return chosen if isinstance(chosen, int) else 0
 
 
 def _scale(index: int, entry: Any, location: str) -> ScaleInfo:

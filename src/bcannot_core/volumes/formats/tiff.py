@@ -7,6 +7,7 @@ import threading
 import weakref
 import zlib
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,6 +28,7 @@ from bcannot_core.volumes.base import (
     box_slices,
     check_array,
 )
+from bcannot_core.volumes.extra_axes import At, fix_axes
 from bcannot_core.volumes.formats.common import Opened, one_line
 from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
 from bcannot_core.volumes.lazy import ArraySource
@@ -112,13 +114,16 @@ class PagedSource:
 class TiledSource:
     """A stack of large or oddly stored pages, read by tiles or strips."""
 
-    def __init__(self, tif: tifffile.TiffFile, series: Any, shape: Shape, where: str) -> None:
+    def __init__(self, tif: tifffile.TiffFile, series: Any, stack: "_Stack", where: str) -> None:
         import zarr
 
-        array = zarr.open_array(series.aszarr(level=0, squeeze=True), mode="r")
-        self.shape, self.dtype = shape, np.dtype(array.dtype)
+        array = zarr.open_array(series.aszarr(level=0, squeeze=not stack.index), mode="r")
+        self.shape, self.dtype = stack.shape, np.dtype(array.dtype)
         sizes = list(array.chunks)
+        if stack.index:
+            sizes = [c for c, i in zip(sizes, stack.index, strict=True) if i is None]
         self.chunks: Shape | None = (sizes[-3], sizes[-2], sizes[-1]) if len(sizes) > 2 else None
+        self._index = stack.index
         self.concurrent: bool = False
         self._array, self._where = array, where
         self._lock = threading.Lock()
@@ -128,12 +133,14 @@ class TiledSource:
         """Return the raw voxels of a box that lies inside the volume."""
         try:
             with self._lock:
-                return np.asarray(self._array[box_slices(box)]).reshape(box_shape(box))
+                kept = iter(box_slices(box))
+                index = tuple(next(kept) if i is None else i for i in self._index)
+                return np.asarray(self._array[index or box_slices(box)]).reshape(box_shape(box))
         except _READ_ERRORS as error:
             raise VolumeFormatError(f"{self._where} cannot be read: {one_line(error)}") from error
 
 
-def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
+def open_tiff(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
     """Open the first image series of a TIFF file; voxel size from OME or ImageJ metadata.
 
     Parameters
@@ -144,6 +151,8 @@ def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
         Index of another series.
     labels : bool
         Not needed here.
+    at : tuple
+        Places of the axes beside z, y, x.
 
     Raises
     ------
@@ -156,7 +165,7 @@ def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
         with ExitStack() as files:
             with log:
                 tif = files.enter_context(tifffile.TiffFile(path))
-                opened = _open(tif, path, key)
+                opened = _open(tif, path, key, at)
             if log.found:
                 raise VolumeFormatError(f"{path} is truncated or damaged: {log.found[0]}")
             files.pop_all()  # the sources close the file, or _open has
@@ -165,7 +174,7 @@ def open_tiff(path: Path, key: str | None, labels: bool) -> Opened:
     return opened
 
 
-def _open(tif: tifffile.TiffFile, path: Path, key: str | None) -> Opened:
+def _open(tif: tifffile.TiffFile, path: Path, key: str | None, at: At) -> Opened:
     index = 0 if key is None else int(key) if key.isdigit() else -1
     if not 0 <= index < len(tif.series):
         raise VolumeFormatError(f"{path} has no series {key or 0}: it has 0…{len(tif.series) - 1}")
@@ -175,7 +184,7 @@ def _open(tif: tifffile.TiffFile, path: Path, key: str | None) -> Opened:
     scales: list[ScaleInfo] = []
     for i, level in enumerate(levels):
         where = f"{path}" if i == 0 else f"{path} level {i}"
-        sources.append(_source(tif, level, path, where))
+        sources.append(_source(tif, level, path, _stack(level, at, where), where))
         full, size = sources[0].shape, sources[-1].shape
         base = voxel or DEFAULT_VOXEL_NM
         z, y, x = (b * f / s for b, f, s in zip(base, full, size, strict=True))
@@ -185,37 +194,66 @@ def _open(tif: tifffile.TiffFile, path: Path, key: str | None) -> Opened:
     return Opened(tuple(scales), sources.__getitem__, voxel is not None)
 
 
-def _source(tif: tifffile.TiffFile, series: Any, path: Path, where: str) -> Source:
-    shape, dtype = _stack_shape(series, where), np.dtype(series.dtype)
+@dataclass(frozen=True)
+class _Stack:
+    """Which part of a series is the volume.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (z, y, x).
+    index : tuple
+        For each axis of the series a place, or None for those of space; empty where the series
+        has but axes of length one beside them.
+    """
+
+    shape: Shape
+    index: tuple[int | None, ...] = ()
+
+
+def _source(tif: tifffile.TiffFile, series: Any, path: Path, stack: _Stack, where: str) -> Source:
+    shape, dtype = stack.shape, np.dtype(series.dtype)
     check_array(shape, dtype, where)
     if series.dataoffset is not None:
-        end = series.dataoffset + math.prod(shape) * dtype.itemsize
+        whole = series.get_shape(squeeze=False) if stack.index else shape
+        end = series.dataoffset + math.prod(whole) * dtype.itemsize
         if end > tif.filehandle.size:
             raise VolumeFormatError(
                 f"{where} has {tif.filehandle.size} of the {end} bytes it declares: it is truncated"
             )
         stored = dtype.newbyteorder(tif.byteorder)
-        return ArraySource(np.memmap(path, stored, "r", series.dataoffset, shape))
+        mapped = np.memmap(path, stored, "r", series.dataoffset, tuple(whole))
+        index = tuple(slice(None) if i is None else i for i in stack.index)
+        return ArraySource(mapped[index] if index else mapped)
     page_bytes = shape[1] * shape[2] * dtype.itemsize
-    if len(series.pages) == shape[0] and page_bytes <= PAGE_BYTES:
+    if not stack.index and len(series.pages) == shape[0] and page_bytes <= PAGE_BYTES:
         return PagedSource(tif, series, shape, where)
-    return TiledSource(tif, series, shape, where)
+    return TiledSource(tif, series, stack, where)
 
 
-def _stack_shape(series: Any, where: str) -> Shape:
-    """Return (z, y, x) of a series without its axes of length one."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
-    kept = [(a, int(n)) for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX"]
+def _stack(series: Any, at: At, where: str) -> _Stack:
+    """Return the volume of a series; axes of length one need no place."""
+    axes = str(series.get_axes(squeeze=False))
+    shape = [int(n) for n in series.get_shape(squeeze=False)]
+    taken = {name for name, _ in at}
+    kept = [(a, n) for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX"]
     if len(kept) == 2 and [a for a, _ in kept] == ["Y", "X"] and any(a == "Z" for a in axes):
         kept = [("Z", 1), *kept]
     names = "".join(a for a, _ in kept)
-    if len(kept) == 3 and names[1:] == "YX" and names[0] in _SECTION_AXES:
-        return kept[0][1], kept[1][1], kept[2][1]
-    sizes = tuple(n for _, n in kept)
-    remedy = "stack the sections into one file" if len(kept) < 3 else "extract one channel first"
-    raise VolumeFormatError(
-        f"{where} has axes {names} and shape {sizes}, a volume has three axes (z, y, x): {remedy}"
-    )
+    if not at and len(kept) == 3 and names[1:] == "YX" and names[0] in _SECTION_AXES:
+        return _Stack((kept[0][1], kept[1][1], kept[2][1]))
+    sections = [a for a in names if a in _SECTION_AXES and a.lower() not in taken]
+    if len(kept) < 3 or not sections:
+        remedy = "stack the sections into one file" if len(kept) < 3 else "there are no sections"
+        raise VolumeFormatError(
+            f"{where} has axes {names} and shape {tuple(n for _, n in kept)}, a volume has three "
+            f"axes (z, y, x): {remedy}"
+        )
+    section = "Z" if "Z" in sections else sections[0]
+    space = (section.lower(), "y", "x")
+    index = fix_axes([a.lower() for a in axes], shape, at, where, space)
+    z, y, x = (shape[i] for i, place in enumerate(index) if isinstance(place, slice))
+    return _Stack((z, y, x), tuple(None if isinstance(i, slice) else i for i in index))
 
 
 def _voxel_nm(tif: tifffile.TiffFile) -> VoxelNm | None:

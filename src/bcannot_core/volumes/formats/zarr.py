@@ -8,6 +8,7 @@ from typing import Any
 
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, VoxelNm
+from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
 from bcannot_core.volumes.formats.common import Opened, choose_array, single
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
@@ -70,6 +71,7 @@ def open_zarr(
     labels: bool,
     timeout_s: float,
     files: dict[str, Any] | None = None,
+    at: At = (),
 ) -> Opened:
     """Open a zarr array, an array of a group, or an OME-Zarr image with all its scales.
 
@@ -85,6 +87,8 @@ def open_zarr(
         Longest wait for one answer.
     files : dict, optional
         Metadata of the location that have been read already.
+    at : tuple
+        Places of the axes beside z, y, x.
 
     Raises
     ------
@@ -98,17 +102,17 @@ def open_zarr(
     if node is None:
         raise VolumeNotFoundError(f"there is no zarr array or group at {location}")
     if node.is_array:
-        return _open_array(node, timeout_s)
+        return _open_array(node, at, timeout_s)
     if labels and key is None:
         node = _labels_of(node, timeout_s)
     if _multiscales(node) is not None:
-        return _open_image(node, timeout_s)
+        return _open_image(node, at, timeout_s)
     names = node.children or tuple(_local_arrays(node))
     name = choose_array(names, None, labels, f"{location} (a zarr group)")
     child = read_node(f"{location}/{name}", timeout_s)
     if child is None or not child.is_array:
         raise VolumeFormatError(f"{location} lists an array {name} that is not there")
-    return _open_array(child, timeout_s)
+    return _open_array(child, at, timeout_s)
 
 
 def _local_arrays(node: Node) -> Iterator[str]:
@@ -152,8 +156,10 @@ def _stores(nodes: list[Node], timeout_s: float) -> list[Any]:
     return open_stores(specs, [n.location for n in nodes], timeout_s)
 
 
-def _open_array(node: Node, timeout_s: float) -> Opened:
+def _open_array(node: Node, at: At, timeout_s: float) -> Opened:
     (store,) = _stores([node], timeout_s)
+    if store.ndim > 3 or (at and store.ndim == 3):
+        store = store[fix_axes(axis_names(store.ndim), store.shape, at, node.location)]
     source = _array_source(node, store, timeout_s)
     return single(source, node.location.rsplit("/", 1)[-1], _array_voxel(node.attributes))
 
@@ -179,7 +185,7 @@ def _multiscales(node: Node) -> dict[str, Any] | None:
     return entries[0]
 
 
-def _open_image(node: Node, timeout_s: float) -> Opened:
+def _open_image(node: Node, at: At, timeout_s: float) -> Opened:
     """Open an OME-Zarr image: axes and units by name, one scale a dataset."""
     image = _multiscales(node) or {}
     names, units = _axes(image, node.location)
@@ -192,7 +198,7 @@ def _open_image(node: Node, timeout_s: float) -> Opened:
     levels: list[tuple[str, StoreSource, VoxelNm | None]] = []
     stores = _stores(nodes, timeout_s)
     for entry, path, child, whole in zip(entries, paths, nodes, stores, strict=True):
-        store = _spatial(whole, names, child.location)
+        store = _spatial(whole, names, at, child.location)
         factors = _scale_factors(image, entry, len(names))
         voxel = usable_voxel([factors[names.index(a)] * units[a][0] for a in "zyx"])
         levels.append((path, _array_source(child, store, timeout_s), voxel))
@@ -235,14 +241,9 @@ def _scale_factors(image: dict[str, Any], dataset: dict[str, Any], count: int) -
     return factors
 
 
-def _spatial(store: Any, names: list[str], where: str) -> Any:
-    """Return the (z, y, x) part of an image whose other axes have length one."""
+def _spatial(store: Any, names: list[str], at: At, where: str) -> Any:
+    """Return the (z, y, x) part of an image at the chosen places of its other axes."""
     shape = tuple(store.shape)
-    others = [n for a, n in zip(names, shape, strict=False) if a not in "zyx"]
-    if len(shape) != len(names) or any(n != 1 for n in others):
-        listed = ", ".join(f"{a}={n}" for a, n in zip(names, shape, strict=False))
-        raise VolumeFormatError(
-            f"{where} has shape {shape} ({listed}), a volume has three axes (z, y, x): "
-            "extract one channel and time point"
-        )
-    return store[tuple(slice(None) if a in "zyx" else 0 for a in names)]
+    if len(shape) != len(names):
+        raise VolumeFormatError(f"{where} has shape {shape}, but the axes {', '.join(names)}")
+    return store[fix_axes(names, shape, at, where)]
