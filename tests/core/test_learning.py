@@ -14,9 +14,10 @@ from bcannot_core.policy.checkpoint import load_glance, read_config
 from bcannot_core.policy.policy import Policy
 from bcannot_core.session.journal import Journal
 from bcannot_core.training.held_out import score_held_out
+from bcannot_core.training.learn_control import LearnControl
 from bcannot_core.training.learn_process import LearnProcess, LearnRequest
 from bcannot_core.training.learning import hold_out, learn
-from bcannot_core.training.learning_options import LearnControl, LearnOptions, check_name
+from bcannot_core.training.learning_options import LearnOptions, check_name
 from bcannot_core.training.lesson_stage import LearnRecipe
 from bcannot_core.training.lessons import corrected_session
 from bcannot_core.training.recipe import TrainRecipe
@@ -142,8 +143,8 @@ def test_some_sessions_are_held_out(episodes, count, held):
 class Knowing:
     """Proposes the node of the session, or a place so many pixels beside it."""
 
-    def __init__(self, off):
-        self.off, self.trusted = off, 0
+    def __init__(self, off, sees=False):
+        self.off, self.trusted, self.sees = off, 0, sees
 
     def reset(self):
         self.section = 0
@@ -156,16 +157,29 @@ class Knowing:
     def observe(self, _frame, _click, *, trusted=False):
         self.trusted += trusted
 
+    def takes_as_one(self, a_xy, b_xy):
+        return self.sees and abs(a_xy[0] - b_xy[0]) == self.off
 
-@pytest.mark.parametrize(("off", "right"), [(0, 1.0), (10, 1.0), (11, 0.0)])
-def test_the_score_counts_what_would_have_to_be_corrected(episodes, off, right):
+
+@pytest.mark.parametrize(
+    ("off", "sees", "right"),
+    [(0, False, 1.0), (10, False, 1.0), (11, False, 0.0), (30, True, 1.0)],
+)
+def test_the_score_counts_what_would_have_to_be_corrected(episodes, off, sees, right):
     session = corrected_session(episodes[1])
-    policy = Knowing(off)
+    policy = Knowing(off, sees)
     found = score_held_out(policy, [session])
     assert found is not None
     assert (found.right, found.sections, found.sessions) == (right, 5, 1)
     assert found.corrections_per_100 == 100 * (1 - right)
     assert policy.trusted == (0 if right else 5)
+
+
+def test_where_a_node_was_taken_back_a_proposal_is_wrong(episodes):
+    session = corrected_session(episodes[0])  # taken back in section 2, 50 px beside
+    found = score_held_out(Knowing(50, sees=True), [session])
+    assert found is not None
+    assert found.right == 0.8
 
 
 # -- sessions as files ---------------------------------------------------------------------------
@@ -194,7 +208,7 @@ def test_sessions_are_read_from_journals_and_datasets(episodes, tmp_path):
 def test_a_process_says_why_it_failed(tmp_path):
     process = LearnProcess(LearnRequest((tmp_path / "missing",), "x"))
     told = []
-    until = time.monotonic() + 120
+    until = time.monotonic() + 200
     while not process.over and time.monotonic() < until:
         told += process.news()
         time.sleep(0.05)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from bcannot_core.policy.eye import Eye, Frame, Sight
@@ -10,6 +11,8 @@ from bcannot_core.policy.model import CELL, ClickLogits, StepInputs, grid_shape
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import Policy, Proposal
 from bcannot_core.policy.stream import TransformerStream
+
+_BELIEVED = 0.5
 
 
 class GlancePolicy(Policy):
@@ -75,6 +78,21 @@ class GlancePolicy(Policy):
         if glimpse is None:
             return None
         return glimpse.at(glimpse.belief, self._eye.retina.to_register(click), 0.0)
+
+    def takes_as_one(self, a_xy: tuple[int, int], b_xy: tuple[int, int]) -> bool:
+        """Whether two pixels of the frame last looked at lie in one region of what is followed."""
+        glimpse = self._eye.glimpse
+        if glimpse is None:
+            return False
+        regions, _ = ndimage.label(glimpse.belief > _BELIEVED)
+        left, top = self._eye.retina.to_frame(glimpse.origin_xy)
+        height, width = regions.shape
+        found = []
+        for x, y in (a_xy, b_xy):
+            row, column = y - top, x - left
+            inside = 0 <= row < height and 0 <= column < width
+            found.append(int(regions[row, column]) if inside else 0)
+        return found[0] == found[1] != 0
 
     # Inside -----------------------------------------------------------------------------------
 

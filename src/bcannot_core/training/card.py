@@ -91,7 +91,7 @@ def _scores(
         return ["There were too few sessions to hold any out."]
     rows = ((f"`{old}`, before", before), (f"`{new}`", after))
     return [
-        "| policy | proposals within 10 px | corrections per 100 sections |",
+        "| policy | proposals on the neurite | corrections per 100 sections |",
         "|---|---|---|",
         *(f"| {n} | {s['right']:.1%} | {s['corrections_per_100']:.1f} |" for n, s in rows),
         "",

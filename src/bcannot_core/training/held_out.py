@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NEAR_PX = 10.0
 """A proposal so near to the node of the session needs no correction."""
+_WRONG_PX = 6.0
 
 Click = tuple[int, int]
 
@@ -36,6 +37,10 @@ class Scored(Protocol):
         """Take in a click."""
         ...
 
+    def takes_as_one(self, a_xy: Click, b_xy: Click) -> bool:
+        """Whether two pixels of the frame lie in one region of what is followed."""
+        ...
+
 
 @dataclass(frozen=True)
 class HeldOutScore:
@@ -44,8 +49,9 @@ class HeldOutScore:
     Attributes
     ----------
     right : float
-        Share of the sections in which the policy's first proposal is a node within 10 px of
-        the session's.
+        Share of the sections in which the policy's first proposal is a node on the neurite: within
+        10 px of the session's, or in one region with it as the policy sees it, and not where a
+        node was taken back.
     corrections_per_100 : float
         Sections in a hundred that would have to be corrected.
     sessions, sections : int
@@ -114,13 +120,27 @@ def _section(policy: Scored, live: Session, session: Corrected, section: int) ->
         return False
     proposal = policy.propose(live.frame().copy()).click_xy
     placed = _placed(task, live, proposal)
-    good = placed is not None and bool(np.hypot(*np.subtract(placed, node)) <= NEAR_PX)
-    if good:
+    if placed is not None and _is_right(policy, live, session, placed, proposal):
         _click(policy, live, proposal)
         return True
     for click in clicks_to_place(live, (task.z_of(section), *task.point(node))):
         _click(policy, live, click, trusted=True)
     return False
+
+
+def _is_right(
+    policy: Scored, live: Session, session: Corrected, placed: tuple[int, int], proposal: Click
+) -> bool:
+    """Whether a proposal lies on the neurite, as far as the session tells."""
+    section = live.state.section
+    missed = session.wrong.get(section, ())
+    if any(np.hypot(*np.subtract(placed, at)) <= _WRONG_PX for at in missed):
+        return False
+    node = session.nodes[section]
+    if np.hypot(*np.subtract(placed, node)) <= NEAR_PX:
+        return True
+    there = live.click_at(session.task.point(node))
+    return there is not None and policy.takes_as_one(proposal, there)
 
 
 def _placed(task: NeuronTracing, live: Session, click: Click) -> tuple[int, int] | None:

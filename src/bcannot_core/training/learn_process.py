@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bcannot_core.errors import BcannotError
+from bcannot_core.training.learn_control import LearnControl
 from bcannot_core.training.workers import end_with_parent
 
 if TYPE_CHECKING:
-    from bcannot_core.training.learning_options import LearnControl, LearnOptions
+    from bcannot_core.training.learning_options import LearnOptions
 
-_POLITE = 10
+_POLITE = 5
 _ENDS_S = 2.0
 
 Told = Mapping[str, Any]
@@ -134,20 +135,19 @@ def _run(link: Connection, request: LearnRequest) -> None:
     end_with_parent()
     if hasattr(os, "nice"):
         os.nice(_POLITE)
-    from bcannot_core.training.learning_options import LearnControl
-
     control = LearnControl()
     threading.Thread(target=_listen, args=(link, control), daemon=True).start()
     with suppress(OSError):  # nobody listens any more
         link.send(_outcome(link, request, control))
 
 
-def _outcome(link: Connection, request: LearnRequest, control: "LearnControl") -> Told:
-    from bcannot_core.training.learning import learn
+def _outcome(link: Connection, request: LearnRequest, control: LearnControl) -> Told:
     from bcannot_core.training.session_files import read_sessions
 
     try:
         episodes, problems = read_sessions(request.paths)
+        from bcannot_core.training.learning import learn  # takes seconds: only where it is needed
+
         learned = learn(episodes, request.options(), control=control, progress=link.send)
     except (BcannotError, OSError, MemoryError, RuntimeError) as error:
         return {"stage": "failed", "message": str(error) or type(error).__name__}
@@ -157,7 +157,7 @@ def _outcome(link: Connection, request: LearnRequest, control: "LearnControl") -
     return {"stage": "result", **told, "problems": [*problems, *told["problems"]]}
 
 
-def _listen(link: Connection, control: "LearnControl") -> None:
+def _listen(link: Connection, control: LearnControl) -> None:
     """Do what is asked; where nobody can ask any more, stop."""
     asked = {"pause": control.pause, "resume": control.resume, "stop": control.stop}
     with suppress(EOFError, OSError):

@@ -25,12 +25,8 @@ from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import choose_device
 from bcannot_core.training.card import learned_card
 from bcannot_core.training.held_out import HeldOutScore, score_held_out
-from bcannot_core.training.learning_options import (
-    LearnControl,
-    Learned,
-    LearnOptions,
-    check_name,
-)
+from bcannot_core.training.learn_control import LearnControl
+from bcannot_core.training.learning_options import Learned, LearnOptions, check_name
 from bcannot_core.training.lesson_stage import LessonStage
 from bcannot_core.training.lessons import Corrected, Lesson, corrected_session, lessons_of
 from bcannot_core.training.sources import tissue_at

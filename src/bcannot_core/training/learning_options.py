@@ -1,6 +1,5 @@
 """What is asked of learning from sessions, what comes of it, and how it is paused and stopped."""
 
-import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,44 +15,6 @@ REHEARSAL = tuple(
     for i in range(3)
 )
 """Labelled tissue of the kind that the shipped policy was trained on."""
-
-
-class LearnControl:
-    """Lets another thread pause, resume and stop learning."""
-
-    def __init__(self) -> None:
-        self._running = threading.Event()
-        self._running.set()
-        self._stopped = False
-
-    @property
-    def paused(self) -> bool:
-        """Whether learning waits to be resumed."""
-        return not self._running.is_set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether learning is to end."""
-        return self._stopped
-
-    def pause(self) -> None:
-        """Wait at the next update."""
-        if not self._stopped:
-            self._running.clear()
-
-    def resume(self) -> None:
-        """Go on."""
-        self._running.set()
-
-    def stop(self) -> None:
-        """End at the next update; what was learned is kept where it goes on later."""
-        self._stopped = True
-        self._running.set()
-
-    def keep_on(self) -> bool:
-        """Wait while paused; return whether to go on."""
-        self._running.wait()
-        return not self._stopped
 
 
 @dataclass(frozen=True)
