@@ -133,7 +133,7 @@ class ReviewDesk:
         """End looking; the worst place is shown if none is at hand."""
         self.looking = False
         count = len(self.queue.places(self.least))
-        self._said = problem or f"{count} place{'' if count == 1 else 's'} to look at, worst first."
+        self._said = problem or _say_found(count)
         if self._at is None and not problem and count:
             self.next()
         else:
@@ -313,6 +313,7 @@ class ReviewDesk:
             self._progress,
             len(self.verdicts),
             self._said or _describe(at),
+            len(self._gone) > (at is not None),
         )
 
     def _numbered(self, number: int) -> Neurite | None:
@@ -334,6 +335,12 @@ def _node(neurite: Neurite, z: int) -> Zyx:
 
 def _node_or_none(neurite: Neurite, z: int) -> Zyx | None:
     return _node(neurite, z) if z in neurite.trace.nodes else None
+
+
+def _say_found(count: int) -> str:
+    if not count:
+        return "No place is doubted that much."
+    return f"{count} place{'' if count == 1 else 's'} to look at, worst first."
 
 
 def _describe(at: _At | None) -> str:

@@ -39,6 +39,7 @@ class ReviewSnapshot:
     progress: tuple[int, int] = (0, 0)
     verdicts: int = 0
     text: str = ""
+    can_go_back: bool = False
 
 
 def entry_of(neurite: Neurite, place: Place) -> Entry:

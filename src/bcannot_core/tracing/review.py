@@ -38,11 +38,11 @@ class Place:
     first : Doubt
         Of the node at which the trace may have left its neurite.
     last_section : int
-        Of the last node that shares the doubt.
+        Of the last node that shares the doubt, at least by half.
     doubt : float
         How likely the worst of these nodes is misplaced, 0…1.
     nodes : int
-        How many there are.
+        How many nodes follow from there to the next place, the first included.
     """
 
     trace: Key
@@ -188,7 +188,8 @@ class ReviewQueue:
                 groups.setdefault(begin, []).append(i)
         for begin, members in groups.items():
             worst = max(trace.misplaced[i] for i in members)
-            last = trace.doubts[members[-1]].section
+            shares = [i for i in members if trace.misplaced[i] >= worst / 2]
+            last = trace.doubts[shares[-1]].section
             yield Place(key, trace.doubts[begin], last, worst, len(members))
 
     # -------------------------------------------------------------------------- decisions

@@ -78,6 +78,7 @@ class ReviewView(QWidget):
         for one in (self.accept, self.correct, self.split, self.comment):
             one.setEnabled(here)
         self.skip.setEnabled(bool(shown.entries))
+        self.back.setEnabled(shown.can_go_back)
         self._show_places(shown)
         more = len(shown.entries) - MOST_ROWS
         left = f"the worst {MOST_ROWS} of {len(shown.entries)}" if more > 0 else ""
