@@ -19,8 +19,6 @@ from napari_bcannot.beside import NeuritesBeside
 from napari_bcannot.compat import camera
 from napari_bcannot.drawn import (
     CURRENT_RGBA,
-    ghost_layer,
-    heat_layer,
     nodes_layer,
     path_layer,
     rgba,
@@ -29,22 +27,22 @@ from napari_bcannot.drawn import NODE_PX as NODE_PX
 from napari_bcannot.neurites import COLOURS
 from napari_bcannot.node_features import node_features
 from napari_bcannot.nodes import diff_rows, rows_to_edges
+from napari_bcannot.overlays import PolicyOverlays
 from napari_bcannot.replaying import is_replaying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bcannot_core.coords import CanvasView
     from napari_bcannot.controller import TraceController
     from napari_bcannot.geometry import Placement
     from napari_bcannot.neurites import Neurite
     from napari_bcannot.snapshot import Snapshot
-    from napari_bcannot.turns import Proposal
 
 EDITED = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
 NONE = np.zeros((0, 3))
-REST_S = 0.05
-"""While a policy is at work the layers are drawn anew after so much rest at the earliest."""
+REST_S, MOST_REST_S = 0.04, 1.0
+"""While a policy is at work the window rests between two drawings as long as one takes, within
+these bounds: whatever the machine, half of the time is left for the policy and the person."""
 
 
 class TraceBinding:
@@ -75,7 +73,6 @@ class TraceBinding:
         self._viewer = viewer
         self._controller = controller
         self._placement = placement
-        self._size = node_size
         self._rows = np.zeros((0, 3))
         self._drawn: Any = NONE  # the session's rows that the layers show
         self._looks: tuple[Any, ...] = ()
@@ -85,7 +82,6 @@ class TraceBinding:
         self._session_z: int | None = None
         self._viewed_z: int | None = None
         self._centre_yx: tuple[float, float] | None = None
-        self._heat_of: Proposal | None = None
         self._writing = False
         self._open = True
         self._waits = False  # for the 2-D view, to place nodes again
@@ -93,17 +89,20 @@ class TraceBinding:
         """Whether the person is just dragging a node: nothing is to be changed until it is over."""
         self.settled: Callable[[], None] = lambda: None
         """Called when an edit is over and the layers show the session again."""
-        self.heat = heat_layer(f"{name} heatmap", placement)
+        self.overlays = PolicyOverlays(viewer, placement, name, node_size)
+        self.heat = self.overlays.heat
         self.edges = path_layer(f"{name} path", COLOURS[0], node_size, placement)
         self.points = nodes_layer(name, COLOURS[0], node_size, placement)
-        self.ghost: Any = None
         self.beside = NeuritesBeside(viewer, controller.neurites, placement, node_size)
         for layer in self.layers:
             viewer.add_layer(layer)
         self._later = QTimer()
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.refresh)
-        self._rested_at = 0.0
+        self._idle = QTimer()
+        self._idle.setSingleShot(True)
+        self._idle.timeout.connect(self._on_idle)
+        self._drawing_since = self._rest_until = 0.0
         self._connect()
         self.take_mouse()
 
@@ -212,23 +211,30 @@ class TraceBinding:
         if not self._open or self.dragging:
             return
         snapshot = self._controller.snapshot()
-        rest = self._rested_at + REST_S - time.monotonic()
+        rest = self._rest_until - time.monotonic()
         if snapshot.running and rest > 0:
             if not self._later.isActive():
                 self._later.start(max(1, round(rest * 1000)))
             return
+        self._drawing_since = time.monotonic()
         self._writing = True
         try:
             self._show(snapshot)
         finally:
             self._writing = False
         self._viewed_z = self._section_in_view()
-        self._rested_at = time.monotonic()
+        self._on_idle()
+        self._idle.start(0)  # comes after the painting that this has asked for
+
+    def _on_idle(self) -> None:
+        """Rest for as long as the last drawing has taken until now."""
+        now = time.monotonic()
+        taken = now - self._drawing_since
+        self._rest_until = now + min(max(taken, REST_S), MOST_REST_S)
 
     def _show(self, snapshot: "Snapshot") -> None:
         self._show_nodes(snapshot)
-        self._show_heat()
-        self._show_ghost(snapshot)
+        self.overlays.show(self._controller, snapshot)
         self.beside.refresh(self.heat)
         # only when the session moved: a person may look at sections that are not the trace's
         if snapshot.z is not None and snapshot.z != self._session_z:
@@ -277,22 +283,6 @@ class TraceBinding:
             self._told = known
             self.points.features = node_features(active)
 
-    def _show_ghost(self, snapshot: "Snapshot") -> None:
-        """Show the node that the policy proposes, or none."""
-        at = snapshot.ghost_zyx
-        known = self.ghost is not None and self.ghost in self._viewer.layers
-        if at is not None and not known:
-            active = self._viewer.layers.selection.active
-            self.ghost = self._viewer.add_layer(
-                ghost_layer("proposed node", self._size, self._placement)
-            )
-            self._viewer.layers.selection.active = active
-            known = True
-        if known:
-            rows = np.reshape([] if at is None else at, (-1, 3)).astype(float)
-            if not np.array_equal(rows, self.ghost.data):
-                self.ghost.data = rows
-
     def _show_section(self, z: int) -> None:
         self._viewer.dims.set_point(self._axis, self._placement.to_world((float(z), 0.0, 0.0))[0])
 
@@ -314,25 +304,6 @@ class TraceBinding:
             at = (*dims.point[: self._axis], *self._placement.to_world(zyx))
             camera(self._viewer).center = (0.0, *(at[axis] for axis in dims.displayed))
 
-    def _show_heat(self) -> None:
-        trace, proposal = self._controller.trace, self._controller.proposal
-        shown = proposal is not None and proposal.heatmap is not None
-        self.heat.visible = shown and self._controller.wants_heatmap
-        if trace is None or proposal is None or proposal.heatmap is None:
-            return
-        if proposal is not self._heat_of:
-            self._heat_of = proposal
-            view, z, picture = trace.canvas_of(proposal.state, proposal.heatmap)
-            # relative to the whole frame: faint where a button is the more likely click
-            peak = max(float(proposal.heatmap.max()), 1e-12)
-            self._put_heat(view, z, picture / np.float32(peak))
-
-    def _put_heat(self, view: "CanvasView", z: int, picture: np.ndarray) -> None:
-        place = self._placement.of_canvas(view, z)
-        self.heat.data = picture[None].astype(np.float32)
-        self.heat.scale = place.scale
-        self.heat.translate = place.translate
-
     # ------------------------------------------------------------------------------- end
     def close(self) -> None:
         """Let go of the viewer: nodes and path stay as plain layers, the heatmap goes."""
@@ -340,13 +311,14 @@ class TraceBinding:
             return
         self._open = False
         self._later.stop()
+        self._idle.stop()
         self.points.events.data.disconnect(self._on_data)
         self.points.events.mode.disconnect(self._on_mode)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         self.beside.close()
         gone = [self.heat] if len(self.points.data) else list(self.layers)
-        gone += [self.ghost] if self.ghost is not None else []
+        self.overlays.close()
         for layer in gone:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)

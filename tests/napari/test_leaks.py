@@ -10,7 +10,7 @@ import npe2
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.gui, pytest.mark.slow]
+pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(1800)]
 TIMES, WARM = 20, 3
 """So often a widget is opened; what only the first times take (caches, fonts) is no leak."""
 
@@ -70,7 +70,7 @@ def use_trace(viewer, widget, qtbot, policy):
     widget.view.ask.asks.setChecked(False)
     widget.view.heatmap.setChecked(True)
     widget.step()
-    qtbot.waitUntil(lambda: not widget.controller.snapshot().running, timeout=20_000)
+    qtbot.waitUntil(lambda: not widget.controller.snapshot().running, timeout=120_000)
     widget.previous_neurite()
     widget.branch(1)
     widget.undo()
@@ -102,7 +102,7 @@ def test_a_widget_opened_used_and_closed_leaves_nothing(
         ghosts.append(weakref.ref(widget))
         viewer.window.remove_dock_widget(dock)
         del dock, widget
-        qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=20_000)
+        qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=120_000)
         viewer.layers.selection.clear()
         for other in [one for one in viewer.layers if one is not layer]:
             viewer.layers.remove(other)

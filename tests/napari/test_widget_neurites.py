@@ -131,7 +131,7 @@ def test_in_assist_mode_a_key_accepts_and_a_click_corrects(make_desk, pixel_poli
     until_asked(desk)  # the policy puts right what it takes for a mistake
     assert len(ghost.data) == 1
     assert desk.widget.controller.trace.node_info(2).corrects
-    desk.key("N")
+    desk.key("U")
     assert desk.snapshot.phase == "paused"
     assert len(ghost.data) == 0
     desk.press("start")

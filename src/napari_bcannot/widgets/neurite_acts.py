@@ -67,6 +67,10 @@ class NeuriteActs:
         """Let the policy ask when the fields say so."""
         self.controller.rules = self.view.ask.rules()
 
+    def advance(self, on: bool) -> None:
+        """Let a node placed by hand lead on to the next section, or not."""
+        self.controller.advances = on
+
     # ------------------------------------------------------------------------------- list
     def new_neurite(self) -> None:
         """Let the next click in the viewer begin another neurite."""

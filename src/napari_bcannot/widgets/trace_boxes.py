@@ -75,6 +75,8 @@ class AskRow(QWidget):
         Whether it stops to ask.
     confidence : QDoubleSpinBox
         Least confidence of a placement.
+    advances : QCheckBox
+        Whether a node placed by hand leads on to the next section.
     accept, reject : QPushButton
         Take its proposal, or turn it down.
     """
@@ -100,20 +102,28 @@ class AskRow(QWidget):
             "Accept", f"Take what the policy proposes ({LABELS['accept_proposal']})"
         )
         self.reject = button("Turn down", f"Go on by hand from here ({LABELS['reject_proposal']})")
+        self.advances = QCheckBox("Go on to the next section after a click")
+        self.advances.setToolTip(
+            "A node placed by hand in the section at hand leads on to the next"
+        )
+        self._answers = row(self.accept, self.reject)
+        self._doubts = row(self.asks, self.confidence)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(row(self.accept, self.reject))
-        layout.addWidget(row(self.asks, self.confidence))
+        for part in (self._answers, self._doubts, self.advances):
+            layout.addWidget(part)
 
     def rules(self) -> StopRules | None:
         """Return when to stop and ask; None for never."""
         return StopRules(confidence=self.confidence.value()) if self.asks.isChecked() else None
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Let the buttons be pressed while a proposal waits."""
+        """Let the buttons be pressed while a proposal waits; show what the mode needs."""
+        self._answers.setVisible(snapshot.mode is not Mode.HAND)
+        self._doubts.setVisible(snapshot.mode is Mode.AUTO)
+        self.advances.setVisible(snapshot.mode is Mode.HAND)
         self.accept.setEnabled(snapshot.waiting)
         self.reject.setEnabled(snapshot.waiting)
-        self.accept.setDefault(snapshot.waiting)
 
 
 class NeuriteBox(QGroupBox):

@@ -96,6 +96,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         view.modes.group.buttonClicked.connect(lambda _: self.use_mode(view.modes.mode))
         view.ask.asks.toggled.connect(lambda _: self.use_rules())
         view.ask.confidence.valueChanged.connect(lambda _: self.use_rules())
+        view.ask.advances.toggled.connect(self.advance)
         view.neurites.list.clicked.connect(self._on_row)
         view.neurites.list.customContextMenuRequested.connect(self._on_menu)
         self.use_rules()
@@ -181,7 +182,8 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
 
     def toggle(self) -> None:
         """Start or pause the policy."""
-        if self.controller.snapshot().running:
+        snapshot = self.controller.snapshot()
+        if snapshot.running or snapshot.waiting:
             self.pause()
         else:
             self.start()
