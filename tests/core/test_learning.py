@@ -163,7 +163,7 @@ class Knowing:
 
 @pytest.mark.parametrize(
     ("off", "sees", "right"),
-    [(0, False, 1.0), (10, False, 1.0), (11, False, 0.0), (30, True, 1.0)],
+    [(0, False, 1.0), (10, False, 1.0), (11, False, 0.0), (15, True, 1.0)],
 )
 def test_the_score_counts_what_would_have_to_be_corrected(episodes, off, sees, right):
     session = corrected_session(episodes[1])
