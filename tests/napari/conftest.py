@@ -179,7 +179,7 @@ class Desk:
         for _ in range(3):
             QApplication.processEvents()
 
-    def until(self, condition: Any, timeout: int = 30_000) -> None:
+    def until(self, condition: Any, timeout: int = 120_000) -> None:
         self.qtbot.waitUntil(condition, timeout=timeout)
 
     def until_phase(self, *phases: str) -> None:
