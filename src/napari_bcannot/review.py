@@ -15,6 +15,7 @@ from bcannot_core.tracing.doubts import Doubt
 from bcannot_core.tracing.review import EVENT, Decision, Place, ReviewQueue, Verdict
 from napari_bcannot.neurites import Neurite, NeuriteList
 from napari_bcannot.nodes import Remove
+from napari_bcannot.review_record import recorded_verdicts
 from napari_bcannot.review_shown import Entry, ReviewSnapshot, entry_of
 from napari_bcannot.review_work import (
     EDITS,
@@ -86,6 +87,7 @@ class ReviewDesk:
         neurites.removed.connect(self._on_removed)
         neurites.changed.connect(self._on_changed)
         neurites.added.connect(self._on_changed)
+        self.verdicts += recorded_verdicts(controller.recorder, self.neurites)
 
     def close(self) -> None:
         """Take no notice of the neurites any more."""

@@ -10,6 +10,7 @@ from bcannot_core.tracing.review import EVENT, Decision, Verdict
 from napari_bcannot.neurites import Neurite, Status
 from napari_bcannot.nodes import Place, Remove
 from napari_bcannot.review import ReviewDesk
+from napari_bcannot.review_record import recorded_verdicts
 from napari_bcannot.review_work import Looked, clicks_that_count, look_again
 
 NODES = 6
@@ -201,6 +202,24 @@ def test_decisions_stand_in_the_sessions_record(sitting: Sitting, tmp_path: Any)
         (1, Decision.ACCEPT, "fine"), (2, Decision.CORRECT, ""),
     ]  # fmt: skip
     assert read[1].moved_to == (2.0, 99.0, 90.0)
+
+
+def test_a_review_that_is_opened_again_knows_what_was_decided(
+    sitting: Sitting, tmp_path: Any
+) -> None:
+    assert recorded_verdicts(sitting.controller.recorder, sitting.controller.neurites) == []
+    sitting.controller.record(tmp_path)
+    sitting.look(first=[0.01, 0.9, 0.01])
+    sitting.desk.accept("fine")
+    sitting.controller.recorder.note(EVENT, sitting.first, decision="maybe")
+    sitting.controller.recorder.note("other", sitting.first)
+    again = ReviewDesk(sitting.controller)
+    assert again.verdicts == sitting.verdicts
+    sitting.desk.close()
+    sitting.desk = again
+    sitting.look(first=[0.01, 0.9, 0.01])
+    assert 1 not in [doubt.section for key, doubt, _ in again.queue.ranked() if key == 1]
+    sitting.controller.record(None)
 
 
 def test_a_worker_looks_at_each_neurite_until_it_is_told_to_stop(sitting: Sitting) -> None:
