@@ -137,6 +137,7 @@ def wander(viewer: Any, places: int) -> dict[str, Any]:
     layer = viewer.layers[0]
     low, high = np.asarray(layer.extent.world)
     took, most = [], 0.0
+    resident = []
     for place in range(places):
         at = low + rng.random(3) * (high - low)
         camera(viewer).zoom = 1 / ZOOMS_NM_PER_PX[place % len(ZOOMS_NM_PER_PX)]
@@ -147,11 +148,15 @@ def wander(viewer: Any, places: int) -> dict[str, Any]:
         wait(lambda: is_shown(viewer))
         took.append(time.perf_counter() - begun)
         most = max(most, resident_mb())
+        if place % 50 == 49:
+            resident.append(resident_mb())
+            print(f"{place + 1} places, {resident[-1]} MB", file=sys.stderr, flush=True)
     return {
         "places": places,
         "section_s_median": round(float(np.median(took)), 2) if took else None,
         "section_s_p95": round(float(np.percentile(took, 95)), 2) if took else None,
         "resident_mb_most": most,
+        "resident_mb_every_50_places": resident,
     }
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bcannot_core.screen import build_layout, get_variant
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
+
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sparse_server.py"
@@ -41,6 +44,24 @@ class Process:
         self.process.stdout.close()
 
 
+def patient(policy):
+    """Return a policy of the same kind that is not done while the progress bar is not full."""
+    layout = build_layout(NeuronTracing.buttons, get_variant("original"))
+    done, forth = (layout.buttons[name].centre for name in ("done", "next_section"))
+
+    class Patient(type(policy)):
+        empty = None
+
+        def _click(self, frame):
+            bar = frame[layout.progress.slices]
+            end = bar[bar.shape[0] // 2, -3].tolist()
+            self.empty = self.empty or end
+            click = super()._click(frame)
+            return forth if click == done and end == self.empty else click
+
+    return Patient()
+
+
 @pytest.fixture
 def server():
     made = Process()
@@ -48,9 +69,12 @@ def server():
     made.kill()
 
 
-def test_no_node_is_lost_or_doubled_when_the_server_is_killed(make_desk, pixel_policy, server):
+def test_no_node_is_lost_or_doubled_when_the_server_is_killed(
+    make_desk, pixel_policy, server, monkeypatch
+):
+    monkeypatch.setattr("napari_bcannot.geometry.READ_TIMEOUT_S", 60.0)  # this machine may be busy
     neurite_yx = load_server().neurite_yx
-    desk = make_desk(policy=pixel_policy, sections=SECTIONS)
+    desk = make_desk(policy=patient(pixel_policy), sections=SECTIONS)
     desk.viewer.layers.clear()
     address = f"precomputed://http://127.0.0.1:{server.port}/em#contrast=0,255"
     (desk.layer,) = desk.viewer.open(address, plugin="napari-bcannot")
