@@ -52,12 +52,13 @@ def undock(viewer: napari.Viewer, widget: Any) -> None:
 
 
 def neurites(viewer: napari.Viewer, count: int, seed: int = 0) -> list[NeuritePath]:
-    """Return long neurites of the sample volume."""
+    """Return long neurites of the sample volume that begin well inside it."""
     labels = viewer.layers[LABELS].metadata[VOLUME_KEY]
     drawn = sample_neurites(labels, np.random.default_rng(seed), min_sections=20, sections=50)
     found: dict[int, NeuritePath] = {}
     for path in drawn:
-        if len(path) >= 40:
+        begins = path.points_yx[0]
+        if len(path) >= 40 and 40 <= begins.min() and begins.max() <= 216:
             found.setdefault(path.label, path)
         if len(found) == count:
             break
