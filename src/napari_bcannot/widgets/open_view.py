@@ -21,6 +21,7 @@ from napari_bcannot.widgets.parts import button, combo, fine_print, row, text, w
 
 CHOOSE = "Choose a volume…"
 NO_ADDRESS = "Choose a volume, or give the address of yours."
+READY = "Press Open to show it."
 FETCHING = "Fetching what you look at…"
 SLOW = "Still waiting for the server: it is slow, or it does not answer."
 ALL_LEVELS = "all of them"

@@ -21,7 +21,7 @@ from napari_bcannot.settings import keep_section, read_section
 from napari_bcannot.turns import one_line
 from napari_bcannot.widgets.dialogs import ask_folder, ask_name, ask_volume
 from napari_bcannot.widgets.docked import DockedWidget
-from napari_bcannot.widgets.open_view import NO_ADDRESS, OpenView
+from napari_bcannot.widgets.open_view import NO_ADDRESS, READY, OpenView
 from napari_bcannot.widgets.parts import connect_buttons
 
 _SECTION = "open_volume"
@@ -206,6 +206,7 @@ class OpenVolumeWidget(DockedWidget):
             self._on_address()
 
     def _on_address(self) -> None:
+        self.view.tell(READY if self.view.address.text().strip() else NO_ADDRESS)
         self.view.show_levels(())
         self.view.show_axes(())
         self.view.say("facts", "")
@@ -224,7 +225,7 @@ class OpenVolumeWidget(DockedWidget):
         z, y, x = facts.scales[0].voxel_nm
         size = f"{x:g} × {y:g} × {z:g} nm" if facts.voxel_known else "voxel size not stated"
         self.view.say("facts", f"{width} × {height} × {depth} voxels of {facts.dtype}, {size}")
-        self.view.tell("Press Open to show it.")
+        self.view.tell(READY)
         self._show()
 
     def _on_place(self) -> None:
