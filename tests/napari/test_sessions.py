@@ -44,7 +44,7 @@ def trace_a_little(desk):
     desk.click(desk.tube.at(1))
     desk.pick(z=3)
     desk.press("step")
-    desk.until_phase("paused", "waiting")
+    desk.until(lambda: desk.snapshot.phase in ("paused", "waiting"), timeout=120_000)
     return nodes_of(desk.widget.controller)
 
 
@@ -280,6 +280,23 @@ def test_an_empty_or_damaged_place_is_no_trouble(make_desk, make_browser, tmp_pa
     assert browser.replay is None
 
 
+def test_a_viewer_that_deletes_the_widget_is_no_trouble(make_desk, make_browser, tmp_path):
+    """Nobody tells the widget then: what its worker finds comes too late."""
+    desk = make_desk()
+    desk.pick()
+    browser = make_browser(desk.viewer)
+    listing = browser._listing
+    browser.refresh()
+    assert listing.busy
+    browser.setParent(None)
+    browser._closed, browser.release = True, lambda: None
+    browser.deleteLater()
+    desk.settle()
+    desk.until(lambda: not listing.busy)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_widget_leaves_nothing_behind(make_desk, make_browser):
     import threading
 

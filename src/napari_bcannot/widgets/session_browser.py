@@ -60,6 +60,8 @@ class SessionBrowser(DockedWidget):
         self._player = QTimer(self)
         self._player.timeout.connect(self.step)
         self._connect_view()
+        for ends in (self._listing.drop, self._work.drop, self._opener.close):
+            self.destroyed.connect(lambda _=None, ends=ends: ends())  # a viewer may just delete it
         self.view.show_where(self.root)
         self.refresh()
         self._timer.start()

@@ -132,6 +132,7 @@ class RestoreOffer:
         layout.insertWidget(0, self.bar)
         self.bar.restore.clicked.connect(lambda _=False: self.restore())
         self.bar.later.clicked.connect(lambda _=False: self.withdraw())
+        owner.destroyed.connect(lambda _=None: self.close())  # a viewer may just delete it
         self._background.run(partial(interrupted, root), self._found)
 
     @property
