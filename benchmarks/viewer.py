@@ -13,6 +13,7 @@ section and going over to another neurite take of the GUI thread is measured bes
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,12 @@ def main() -> None:
     parser.add_argument("--heatmap", action="store_true", help="show the heatmap, too")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:  # sessions and settings are nobody's
+        os.environ |= {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+        _measure(asked)
+
+
+def _measure(asked: argparse.Namespace) -> None:
     viewer, widget = _open(asked.policy)
     widget.view.heatmap.setChecked(asked.heatmap)
     widget.view.ask.asks.setChecked(False)

@@ -53,8 +53,8 @@ def path_layer(name: str, colour: str, size: float, placement: "Placement") -> V
 def ghost_layer(name: str, size: float, placement: "Placement") -> Points:
     """Return an empty layer for the node that a policy proposes."""
     layer = Points(
-        np.zeros((0, 3)), ndim=3, name=name, size=size * 1.6, symbol="cross",
-        face_color=GHOST, border_color="black", border_width=0.05, opacity=0.9,
+        np.zeros((0, 3)), ndim=3, name=name, size=size * 1.3, symbol="disc",
+        face_color="transparent", border_color=GHOST, border_width=0.2,
         projection_mode="none", metadata={OVERLAY_KEY: True}, **place_of(placement),
     )  # fmt: skip
     layer.editable = False

@@ -41,7 +41,7 @@ def counts(viewer):
         gc.collect()
     return Counts(
         widgets=len(QApplication.allWidgets()),
-        timers=sum(isinstance(one, QTimer) for one in gc.get_objects()),
+        timers=sum(issubclass(type(one), QTimer) for one in gc.get_objects()),
         threads=threading.active_count(),
         handles=len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0,
         callbacks=callbacks(viewer),
