@@ -1,6 +1,6 @@
 """Writes points layers as skeletons: SWC, NML, CSV, Neuroglancer-precomputed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bcannot_core.skeletons import write_skeletons
 from napari_bcannot import notices
@@ -44,11 +44,6 @@ def write_csv(path: str, layers: "list[LayerData]") -> list[str]:
 def write_precomputed(path: str, layers: "list[LayerData]") -> list[str]:
     """Write points layers as a folder for Neuroglancer; errors as for `write_swc`."""
     return _write(path, layers, "precomputed")
-
-
-def write_swc_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write one points layer as an SWC file; errors as for `write_swc`."""
-    return write_swc(path, [(data, meta, "points")])
 
 
 def _write(path: str, layers: "list[LayerData]", form: "Format") -> list[str]:

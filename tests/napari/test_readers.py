@@ -12,7 +12,7 @@ from bcannot_core.volumes.swc import Skeleton, read_swc, write_swc
 from napari_bcannot.readers import get_reader
 from napari_bcannot.sample_data import sample_em
 from napari_bcannot.tracing import TraceSession
-from napari_bcannot.writers import write_swc_points
+from napari_bcannot.writers import write_swc as write_layers
 
 EM = np.random.default_rng(3).integers(0, 255, (6, 40, 50), dtype=np.uint8)
 
@@ -141,6 +141,10 @@ def test_an_unreachable_server_gives_one_line():
     with pytest.raises(BcannotError) as failure:
         get_reader(address)(address)
     assert "\n" not in str(failure.value)
+
+
+def write_swc_points(path, data, meta):
+    return write_layers(path, [(data, meta, "points")])
 
 
 def skeleton():

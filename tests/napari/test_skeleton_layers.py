@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from skeleton_sets import VOXEL, rows_of, two_neurites
 
 from bcannot_core.errors import UsageError
 from bcannot_core.skeletons import SkeletonSet, read_skeletons, write_skeletons
-from bcannot_core.volumes import read_swc
 from napari_bcannot import writers
 from napari_bcannot.readers import get_reader
 from napari_bcannot.skeleton_layers import set_layers, skeletons_of
@@ -181,12 +181,6 @@ def test_readers_tell_skeletons_from_other_files(tmp_path):
         get_reader(f"{address}x")(address)
 
 
-def test_old_manifests_write_one_layer(tmp_path):
-    data, meta, _ = points_layer(np.eye(3))[0]
-    writers.write_swc_points(str(tmp_path / "a.swc"), data, meta)
-    assert len(read_swc(tmp_path / "a.swc")) == 3
-
-
 @pytest.mark.gui
 def test_napari_keeps_all_of_it(make_napari_viewer, tmp_path):
     write_skeletons(tmp_path / "a.swc", two_neurites())
@@ -204,3 +198,23 @@ def test_napari_keeps_all_of_it(make_napari_viewer, tmp_path):
     tree = after.neurites[0].skeleton
     assert tree.parents.tolist() == [-1, 0, 0, 2, 3], "nodes added go on from the selected one"
     assert tree.zyx_nm[-1].tolist() == [150, 400, 240]
+
+
+@pytest.mark.gui
+def test_napari_saves_and_opens_every_format(make_napari_viewer, tmp_path, said):
+    viewer = make_napari_viewer()
+    for data, meta, kind in set_layers(two_neurites(), "t"):
+        viewer.add_layer(Layer.create(data, meta, kind))
+    for suffix in WRITERS:
+        path = str(tmp_path / f"all{suffix}")
+        assert viewer.layers.save(path, plugin="napari-bcannot") == [path]
+        alone = str(tmp_path / f"one{suffix}")
+        assert viewer.layers["t"].save(alone, plugin="napari-bcannot") == [alone]
+        for written in (path, alone):
+            edges, points = viewer.open(written, plugin="napari-bcannot")
+            assert (len(points.data), len(edges.data)) == (6, 4), written
+            assert points.data.tolist() == viewer.layers["t"].data.tolist()
+            assert tuple(points.scale) == VOXEL
+            assert set(points.features["neurite"]) == {'axon <left> & "x"', "dendrite"}
+            viewer.layers.remove(edges)
+            viewer.layers.remove(points)

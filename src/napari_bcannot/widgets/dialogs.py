@@ -17,7 +17,7 @@ def ask_address(parent: QWidget) -> str | None:
     return address.strip() or None if given else None
 
 
-SAVED = "SWC (*.swc);;WEBKNOSSOS (*.nml);;Table (*.csv)"
+SAVED = "SWC (*.swc);;WEBKNOSSOS (*.nml);;Table (*.csv);;Neuroglancer folder (*.precomputed)"
 
 
 def ask_swc(parent: QWidget) -> Path | None:
@@ -26,7 +26,7 @@ def ask_swc(parent: QWidget) -> Path | None:
     if not path:
         return None
     chosen = Path(path)
-    if chosen.suffix.lower() in (".swc", ".nml", ".csv"):
+    if chosen.suffix.lower() in (".swc", ".nml", ".csv", ".precomputed"):
         return chosen
     return chosen.with_name(chosen.name + (kind.rpartition("*")[2].rstrip(")") or ".swc"))
 
