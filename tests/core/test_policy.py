@@ -265,7 +265,7 @@ class Leaning(Believer):
     def __call__(self, inputs):
         self.inputs.append(inputs[0].clone().numpy())
         seen = inputs[:, 0]
-        return make_output(seen, 9 * seen)
+        return make_output(seen, 90 * seen)
 
 
 def test_what_is_seen_in_mirror_images_is_turned_back():

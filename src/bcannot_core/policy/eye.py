@@ -25,7 +25,7 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
 """Axes of (inputs, y, x) along which a glance is mirrored."""
 
 
-_NEAR_PX = 2.0
+_NEAR_PX = 0.7
 
 
 @dataclass(frozen=True)
