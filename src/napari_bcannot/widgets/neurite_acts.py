@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QMenu, QWidget
 
@@ -266,6 +267,7 @@ class NeuriteActs:
         if index.isValid():
             self._on_row(index)
         menu = QMenu(listed)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         entries = (
             ("Rename…", self.rename_neurite), ("Colour…", self.recolour_neurite),
             ("Mark to check", lambda: self.mark("to check")),
