@@ -58,7 +58,7 @@ def neurites(viewer: napari.Viewer, count: int, seed: int = 0) -> list[NeuritePa
     found: dict[int, NeuritePath] = {}
     for path in drawn:
         begins = path.points_yx[0]
-        if len(path) >= 40 and 40 <= begins.min() and begins.max() <= 216:
+        if len(path) >= 40 and begins.min() >= 40 and begins.max() <= 216:
             found.setdefault(path.label, path)
         if len(found) == count:
             break
