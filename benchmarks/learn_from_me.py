@@ -1,11 +1,12 @@
 """Let a policy learn a new kind of tissue from corrections, and see that it keeps the old.
 
-    python benchmarks/learn_from_me.py [--work DIR] [--sessions N] [--updates N] [--json FILE]
+    python benchmarks/learn_from_me.py [--work DIR] [--sessions N] [--updates N …] [--json FILE]
 
 A policy traces neurites of a tissue it never saw, with a scripted person who corrects it; the
-sessions keep clicks, no labels. The policy learns from them as ``bcannot learn`` lets it. Then the
-old and the new policy trace other neurites, alone, in another volume of the new tissue and in two
-of the kinds that the old one was trained on. What is in DIR already is not done again.
+sessions keep clicks, no labels. The policy learns from them as ``bcannot learn`` lets it, in rounds
+that each begin with what came of the one before. Then the old and the new policy trace other
+neurites, alone, in another volume of the new tissue and in two of the kinds that the old one was
+trained on. What is in DIR already is not done again.
 """
 
 import argparse
@@ -47,8 +48,7 @@ def main() -> None:
     parser.add_argument("--policy", default="default")
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--sections", type=int, default=40, help="of a session, at most")
-    parser.add_argument("--updates", type=int, default=LearnRecipe().updates)
-    parser.add_argument("--minutes", type=float, help="time for the updates")
+    parser.add_argument("--updates", type=int, nargs="+", default=[300, 200], help="of each round")
     parser.add_argument("--episodes", type=int, default=40, help="to score on, in either tissue")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -56,9 +56,10 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     record_sessions(asked)
-    found = {"learning": learn_from_them(asked)}
+    rounds = [learn_from_them(asked, i) for i in range(len(asked.updates))]
+    found: dict[str, Any] = {"rounds": rounds}
     for kind, volumes in (("new", NEW), ("old", OLD)):
-        for which in (asked.policy, str(asked.work / NAME)):
+        for which in (asked.policy, rounds[-1]["folder"]):
             label = f"{kind}_{'before' if which == asked.policy else 'after'}"
             found[label] = kept(asked, label, lambda w=which, v=volumes: score(w, v, asked))
             shown = {key: found[label][key] for key in ("skeleton_accuracy", "coverage", "product")}
@@ -123,12 +124,13 @@ def corrected_session(task: NeuronTracing, policy: Policy) -> Session:
     return session
 
 
-def learn_from_them(asked: argparse.Namespace) -> dict[str, Any]:
-    """Let the policy learn; return what came of it, with the processor time it took."""
-    recipe = replace(LearnRecipe(), seed=asked.seed, updates=asked.updates)
-    options = LearnOptions(
-        NAME, asked.policy, recipe, "cpu", asked.minutes, root=asked.work, work=asked.work / "run"
-    )
+def learn_from_them(asked: argparse.Namespace, number: int) -> dict[str, Any]:
+    """Let the policy learn a round; return what came of it, with the processor time it took."""
+    recipe = replace(LearnRecipe(), seed=asked.seed + number, updates=asked.updates[number])
+    start = str(asked.work / f"{NAME}-{number}") if number else asked.policy
+    name = f"{NAME}-{number + 1}"
+    work = asked.work / f"run-{number + 1}"
+    options = LearnOptions(name, start, recipe, "cpu", root=asked.work, work=work)
 
     def make() -> dict[str, Any]:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -142,7 +144,7 @@ def learn_from_them(asked: argparse.Namespace) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         }
 
-    return kept(asked, "learning", make)
+    return kept(asked, f"round-{number + 1}", make)
 
 
 def tell(entry: Any) -> None:
@@ -180,9 +182,11 @@ def verdict(found: dict[str, Any]) -> dict[str, Any]:
     """Return gain, loss and time, and whether they are as they should be."""
 
     def rise(kind: str, name: str = "skeleton_accuracy") -> float:
-        return round(found[f"{kind}_after"][name] - found[f"{kind}_before"][name], 4)
+        after, before = (float(found[f"{kind}_{when}"][name]) for when in ("after", "before"))
+        return round(after - before, 4)
 
-    gain, lost, minutes = rise("new"), -rise("old"), found["learning"]["cpu_minutes"]
+    gain, lost = rise("new"), -rise("old")
+    minutes = round(sum(one["cpu_minutes"] for one in found["rounds"]), 2)
     return {
         "gain on the new tissue": gain,
         "gain in accuracy × coverage": rise("new", "product"),
