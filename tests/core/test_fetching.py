@@ -66,8 +66,7 @@ def make_volume(
     """Return a volume of levels that are half as wide each."""
     arrays = [fine[:, :: 2**i, :: 2**i] for i in range(levels)]
     scales = tuple(
-        ScaleInfo(i, str(i), a.shape, (30.0, 4.0 * 2**i, 4.0 * 2**i))
-        for i, a in enumerate(arrays)
+        ScaleInfo(i, str(i), a.shape, (30.0, 4.0 * 2**i, 4.0 * 2**i)) for i, a in enumerate(arrays)
     )
     known: dict[int, Volume] = {}
 
@@ -164,7 +163,7 @@ def test_a_picture_too_large_for_the_cache_is_planned_coarser(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pyramid = Pyramid(make_volume(server))
-    cache = BlockCache(3 * 2**20)
+    cache = BlockCache(5 * 2**20)
     for source in pyramid.sources:
         monkeypatch.setattr(source, "_cache", cache)
     plan = pyramid.plan(0, WHOLE)
@@ -345,6 +344,27 @@ def test_a_slow_server_is_said(
     assert not fetcher.state().slow
     monkeypatch.setattr(module, "SLOW_S", 0.0)
     assert fetcher.state().slow
+
+
+def test_what_does_not_fit_beside_others_is_not_fetched_for_ever(
+    server: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = BlockCache(12 * 2**20)
+    for source in fetcher.pyramid.sources:
+        monkeypatch.setattr(source, "_cache", cache)
+    fetcher.look(0, WHOLE)
+    until(lambda: not fetcher.state().busy and fetcher.idle)
+    cache.budget_bytes = 2**20  # somebody else fills the cache
+    cache.put((-1, 0, 0, 0), np.zeros(2**19, np.uint8))
+    cache.budget_bytes = 12 * 2**20
+    reads = len(server.reads)
+    fetcher.look(0, WHOLE)
+    assert not fetcher.state().busy
+    assert len(server.reads) == reads
+    fetcher.look(0, (4, 5, 0, 1024, 0, 1280))
+    fetcher.look(0, WHOLE)
+    until(lambda: not fetcher.state().busy)
+    assert np.array_equal(fetcher.look(0, WHOLE)[0], FINE[3])
 
 
 def test_a_closed_fetcher_fetches_nothing(server: Server, fetcher: Fetcher) -> None:

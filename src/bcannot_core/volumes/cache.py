@@ -171,6 +171,12 @@ class CachedSource:
         return prod(self._block) * self.dtype.itemsize
 
     @property
+    def kept_bytes(self) -> int:
+        """What a whole block takes in the cache: ids are kept as a byte each, mostly."""
+        wide = self.dtype.kind in "iu" and self.dtype.itemsize >= 4
+        return prod(self._block) if wide else self.block_bytes
+
+    @property
     def block_shape(self) -> Shape:
         """The (z, y, x) shape of what is read at one go."""
         return self._block

@@ -26,6 +26,9 @@ AHEAD, BEHIND = 6, 2
 CHEAP_BLOCKS = 2
 """So few blocks of a local file are read at once instead of in the background."""
 
+Look = tuple[int, Box]
+"""A level of the pyramid and a box of it."""
+
 _DETAILS = re.compile(r": [A-Z_]{5,}: ")
 _LOG = logging.getLogger(__name__)
 
@@ -93,11 +96,12 @@ class Fetcher:
         self._came = time.monotonic()
         self._failed_at: float | None = None
         self._message = ""
-        self._view: tuple[int, Box] | None = None
+        self._view: Look | None = None
         self._looked_at = -1
         self._travel = 1
         self._looks_ahead = False
-        self._halted: tuple[int, Box] | None = None
+        self._halted: Look | None = None
+        self._fetched: dict[str, tuple[Look, set[Task]]] = {}
         self._closed = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Fetcher":
@@ -157,7 +161,7 @@ class Fetcher:
                 self._message = "This is too much to fetch at once: zoom in, or show it in 2-D."
                 self._wishes[kind], self._lacking[kind] = [], set()
                 return
-            tasks = plan[1]
+            tasks = self._not_fetched_before(kind, (level, box), plan[1])
             if kind == "view":
                 self._travel = self._direction(level, box)
                 self._view, self._message = (level, box), ""
@@ -173,7 +177,19 @@ class Fetcher:
         if begun and self.woken is not None:
             self.woken(self)
 
-    def _rests(self, look: tuple[int, Box]) -> bool:
+    def _not_fetched_before(self, kind: str, look: Look, tasks: list[Task]) -> list[Task]:
+        """Return what has not been fetched for this look yet.
+
+        What came and is gone again did not fit into the cache beside what else is looked at: to
+        fetch it again would go on for ever.
+        """
+        before, fetched = self._fetched.get(kind, (None, set()))
+        if before != look:
+            fetched = set()
+            self._fetched[kind] = (look, fetched)
+        return [task for task in tasks if task not in fetched]
+
+    def _rests(self, look: Look) -> bool:
         """Whether this look fetches nothing: after a failure for a while, or it was cancelled."""
         if self._failed_at is not None:
             if time.monotonic() - self._failed_at < RETRY_S:
@@ -206,7 +222,7 @@ class Fetcher:
                 there = _as_box((*box[: 2 * axis], at, at + 1, *box[2 * axis + 2 :]))
                 plan = self.pyramid.plan(level, there)
                 tasks |= dict.fromkeys(plan[1] if plan and plan[0] == level else ())
-        return list(tasks)[: max(1, source.budget_bytes // 4 // source.block_bytes)]
+        return list(tasks)[: max(1, source.budget_bytes // 4 // source.kept_bytes)]
 
     # ------------------------------------------------------------------------------ control
     def state(self) -> FetchState:
@@ -226,6 +242,7 @@ class Fetcher:
         """Ask the server again for what the picture lacks, at the next look."""
         with self._lock:
             self._failed_at, self._message, self._halted = None, "", None
+            self._fetched.clear()
             self._came = time.monotonic()
             self.version += 1
         if self.woken is not None:
@@ -324,9 +341,11 @@ class Fetcher:
 
     def _arrived(self, task: Task) -> None:
         self._came = time.monotonic()
-        for lacking in self._lacking.values():
+        for kind, lacking in self._lacking.items():
             if task in lacking:
                 lacking.discard(task)
+                if kind in self._fetched:
+                    self._fetched[kind][1].add(task)
                 self.version += 1
 
     def _fail(self, error: Exception) -> None:

@@ -21,8 +21,8 @@ from bcannot_core.volumes.volume import Volume
 
 OVERVIEW_SIDE = 1024
 """Sections of the coarsest level have at most this side; napari reads all of them."""
-SHARE = 0.75
-"""So much of the cache one picture may take."""
+SHARE = 0.45
+"""So much of the cache one picture may take: an image and ids upon it fit."""
 _OPENING_THREADS = 8
 
 
@@ -131,7 +131,7 @@ class Pyramid:
         while True:
             at = self.levels[level]
             source = self.sources[at.source]
-            if self._count(at, box) * source.block_bytes <= source.budget_bytes * SHARE:
+            if self._count(at, box) * source.kept_bytes <= source.budget_bytes * SHARE:
                 break
             if level + 1 >= self.stored:
                 return None
@@ -201,7 +201,7 @@ class Pyramid:
         if prod(box_shape(box)) == 0:
             return []
         source = self.sources[at.source]
-        if self._count(at, box) * source.block_bytes > 4 * source.budget_bytes:
+        if self._count(at, box) * source.kept_bytes > 4 * source.budget_bytes:
             return []  # nobody can look at so much: the list alone would take long
         indices = source.blocks(at.base_box(box))
         if at.step == (1, 1, 1):
