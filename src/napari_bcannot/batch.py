@@ -5,7 +5,7 @@ from an older one is dropped.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -207,20 +207,3 @@ def _count(number: int, thing: str) -> str:
 def usual_workers() -> int:
     """Return how many processes suit this machine."""
     return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) - 1))
-
-
-def file_names(names: Sequence[str]) -> list[str]:
-    """Return a different file name for each row's name, without an ending."""
-    taken: set[str] = set()
-    made = []
-    for name in names:
-        plain = (
-            "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip("._") or "trace"
-        )
-        plain = plain[:80]
-        unique, number = plain, 2
-        while unique.lower() in taken:
-            unique, number = f"{plain}_{number}", number + 1
-        taken.add(unique.lower())
-        made.append(unique)
-    return made

@@ -133,6 +133,13 @@ def neurites_from_table() -> None:
     begin_from_table(trace_widget())
 
 
+def take_axes() -> None:
+    """Use the time point and channel in view of the selected layer as a volume."""
+    from napari_bcannot.axes_choice import take_axes as take
+
+    take(viewer_at_hand())
+
+
 def show_shortcuts() -> None:
     """List the keys in a window of their own."""
     from napari_bcannot.widgets.shortcut_list import ShortcutList

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bcannot_core.tracing.starts import read_starts
 from bcannot_core.errors import UsageError, VolumeUnreachableError
+from bcannot_core.tracing.starts import read_starts
 from bcannot_core.volumes import read_swc
 
 GIB = 2**30
@@ -62,6 +62,7 @@ def test_many_start_points_give_a_folder(
     argv = ("--policy", centre_policy, "--sections", 10, "--out", tmp_path / "all")
     assert cli("trace", volume, "--starts", starts, *argv)[0] == 0
     first, second = sorted((tmp_path / "all").iterdir())
+    assert [first.name, second.name] == ["a.swc", "b.swc"]
     assert read_swc(first).zyx_nm[0].tolist() == [20, 200, 600]
     assert read_swc(second).zyx_nm[0].tolist() == [40, 700, 200]
 

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QApplication
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tracing import Trace, TraceOptions
-from bcannot_core.tracing.starts import NamedStart
+from bcannot_core.tracing.starts import NamedStart, file_names
 from bcannot_core.volumes.swc import read_swc
-from napari_bcannot.batch import BatchController, file_names, usual_workers
+from napari_bcannot.batch import BatchController, usual_workers
 from napari_bcannot.batch_job import Arrived, BatchOrder, Begun, Refused
 from napari_bcannot.geometry import Placement
 from napari_bcannot.settings import read_section

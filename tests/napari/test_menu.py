@@ -37,7 +37,8 @@ TESTED: dict[str, set[str]] = {
         "batch_save",
     },
     "open": {
-        "open_address", "go_to_place", "copy_place", "retry_fetching", "cancel_fetching",
+        "open_address", "take_axes", "go_to_place", "copy_place", "retry_fetching",
+        "cancel_fetching",
     },
     "review": {
         "review_look", "review_cancel", "review_accept", "review_correct", "review_split",
@@ -288,6 +289,11 @@ def test_open(make_desk, answers, tmp_path, make_tube, qtbot):
 
     (widget,) = main_window(desk.viewer).findChildren(OpenVolumeWidget)
     assert "Cancelled" in widget.view.status.text()
+    many = np.stack([make_tube().array()] * 2)
+    desk.viewer.layers.selection.active = desk.viewer.add_image(many, name="movie")
+    desk.viewer.dims.set_point(0, 1)
+    menu.choose("take_axes")
+    assert desk.viewer.layers[-1].ndim == 3
     assert menu.chosen == TESTED["open"]
 
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bcannot_core.cli.cluster import SchedulerOption, WorkersOption, cluster
-from bcannot_core.cli.common import JsonOption, progress, table, write_json, zyx
+from bcannot_core.cli.common import JsonOption, progress, table, voxel_size, write_json, zyx
 from bcannot_core.cli.data import KeyOption, VoxelOption, ZStepOption, open_grey
 from bcannot_core.errors import BcannotError, UsageError
 
 if TYPE_CHECKING:
     from bcannot_core.tracing import Trace
+    from bcannot_core.tracing.starts import NamedStart
 
 NAME = "trace"
 EXAMPLE = "bcannot trace em.tif --voxel-nm 30,8,8 --start 0,512,480 --sections 200 --out n.swc"
-Start = tuple[float, float, float]
+Zyx = tuple[float, float, float]
 
 
 def command(
@@ -26,7 +27,10 @@ def command(
         str | None, typer.Option(metavar="Z,Y,X", help="A point in the neurite, voxels.")
     ] = None,
     starts: Annotated[
-        Path | None, typer.Option(help="Many start points: a CSV file with columns z,y,x.")
+        Path | None,
+        typer.Option(
+            help="Many start points: a CSV file with columns z,y,x; a column name names the files."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -52,8 +56,9 @@ def command(
     from bcannot_core.policy.policy import Policy
     from bcannot_core.tracing import TraceOptions, trace_many
 
-    points = _points(start, starts)
-    targets = _targets(out, len(points), many=starts is not None)
+    named = _starts(start, starts, voxel_size(voxel_nm))
+    points = [one.zyx for one in named]
+    targets = _targets(out, [one.name for one in named], many=starts is not None)
     options = TraceOptions(sections, nm_per_px, -1 if backwards else 1)
     grey = open_grey(volume, voxel_nm, key, z_step)
     traces: dict[int, Trace] = {}
@@ -72,19 +77,21 @@ def command(
     _report([traces[i] for i in range(len(points))], targets, json_file)
 
 
-def _points(start: str | None, starts: Path | None) -> list[Start]:
+def _starts(start: str | None, starts: Path | None, voxel_nm: Zyx | None) -> "list[NamedStart]":
+    from bcannot_core.tracing.starts import NamedStart, read_named_starts
+
     if (start is None) == (starts is None):
         raise UsageError("say where to begin: either --start Z,Y,X or --starts FILE.csv")
     if start is not None:
-        return [zyx(start, "--start")]
+        return [NamedStart(zyx(start, "--start"))]
     assert starts is not None
-    from bcannot_core.tracing.starts import read_starts
-
-    return read_starts(starts)
+    return read_named_starts(starts, voxel_nm)
 
 
-def _targets(out: Path | None, count: int, *, many: bool) -> list[Path]:
-    """Return a file for each trace."""
+def _targets(out: Path | None, names: list[str], *, many: bool) -> list[Path]:
+    """Return a file for each trace: of many by their names, or numbers where they have none."""
+    from bcannot_core.tracing.starts import file_names
+
     if not many:
         target = out or Path("trace.swc")
         if target.suffix not in (".swc", ".csv"):
@@ -93,7 +100,8 @@ def _targets(out: Path | None, count: int, *, many: bool) -> list[Path]:
     folder = out or Path("traces")
     if folder.suffix in (".swc", ".csv") or folder.is_file():
         raise UsageError(f"--out {folder} is a file: with --starts it is a folder")
-    return [folder / f"{i:05d}.swc" for i in range(count)]
+    numbered = [name or f"{i:05d}" for i, name in enumerate(names)]
+    return [folder / f"{name}.swc" for name in file_names(numbered)]
 
 
 def _executor(stack: ExitStack, workers: int, scheduler: str | None) -> Executor | None:

@@ -110,3 +110,20 @@ def _point(cells: list[str], columns: _Columns, where: str) -> Start:
 def _name(cells: list[str], columns: _Columns) -> str:
     named = columns.name is not None and columns.name < len(cells)
     return cells[columns.name] if named and columns.name is not None else ""
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Return a different file name for each row's name, without an ending."""
+    taken: set[str] = set()
+    made = []
+    for name in names:
+        plain = (
+            "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip("._") or "trace"
+        )
+        plain = plain[:80]
+        unique, number = plain, 2
+        while unique.lower() in taken:
+            unique, number = f"{plain}_{number}", number + 1
+        taken.add(unique.lower())
+        made.append(unique)
+    return made

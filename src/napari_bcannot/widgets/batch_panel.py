@@ -12,10 +12,10 @@ from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]
 
 from bcannot_core.errors import BcannotError
 from bcannot_core.tracing import Trace, TraceOptions
-from bcannot_core.tracing.starts import NamedStart, read_named_starts
+from bcannot_core.tracing.starts import NamedStart, file_names, read_named_starts
 from napari_bcannot import notices, policies
 from napari_bcannot.background import Background
-from napari_bcannot.batch import BatchController, file_names
+from napari_bcannot.batch import BatchController
 from napari_bcannot.batch_job import Arrived, BatchJob, BatchOrder, Begun, Refused
 from napari_bcannot.batch_layers import BATCH_KEY, BatchLayers
 from napari_bcannot.compat import camera
