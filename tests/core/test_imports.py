@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "annotators": {"tasks"},
     "episodes": {"annotators"},
     "policy": {"session"},
-    "sittings": {"episodes"},
+    "sittings": {"episodes", "skeletons"},
     "tracing": {"policy", "tasks", "episodes", "skeletons", "sittings"},
     "training": {"policy", "episodes", "annotators", "sittings"},
     "evaluation": {"policy", "annotators", "tracing", "episodes"},

@@ -32,7 +32,7 @@ def command(
         typer.Argument(
             metavar="IN",
             help="A .swc, .nml or .csv file, a folder of SWC files, a folder or address of "
-            "Neuroglancer-precomputed skeletons.",
+            "Neuroglancer-precomputed skeletons, a recorded session's folder.",
         ),
     ],
     out: Annotated[
@@ -70,7 +70,12 @@ def command(
     if append and (form or format_of(out, reading=False)) != Format.SWC:
         raise UsageError(f"--append adds to SWC files, not to {out}")
     options = Reading(size, _numbers(ids))
-    found = read_skeletons(source, source_form.value if source_form else None, options)
+    if source_form is None and (Path(source) / "session.jsonl").is_file():
+        from bcannot_core.sittings.skeletons import sitting_skeletons
+
+        found = sitting_skeletons(source)
+    else:
+        found = read_skeletons(source, source_form.value if source_form else None, options)
     skeletons = replace(found, voxel_nm=size or found.voxel_nm)
     remarks = list(found.remarks)
     if append:
