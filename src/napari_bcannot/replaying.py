@@ -11,10 +11,9 @@ from napari.utils.colormaps.standardize_color import transform_color
 from napari_bcannot.compat import camera
 from napari_bcannot.neurites import COLOURS
 from napari_bcannot.nodes import rows_to_edges
+from napari_bcannot.recorded_place import scale_of, triple_of, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from bcannot_core.sittings import Drawn, Moment, Picture, Timeline
@@ -199,14 +198,12 @@ def _any_neurite(timeline: "Timeline") -> "tuple[Drawn, ...]":
 
 
 def _frame_of(drawn: "Drawn | None") -> _Frame:
+    """Return where nodes lie, as recorded."""
     place = {} if drawn is None else drawn.facts.place
-    scale = _triple(place.get("scale"), (1.0, 1.0, 1.0))
-    units = place.get("units")
-    known = isinstance(units, list) and len(units) == 3
     return _Frame(
-        scale,
-        _triple(place.get("translate"), (0.0, 0.0, 0.0)),
-        tuple(map(str, units)) if known and units is not None else ("pixel",) * 3,
+        scale_of(place.get("scale")) or (1.0, 1.0, 1.0),
+        triple_of(place.get("translate")) or (0.0, 0.0, 0.0),
+        units_of(place.get("units")) or ("pixel",) * 3,
     )
 
 
@@ -217,12 +214,3 @@ def _rgba(colour: str) -> "NDArray[np.float32]":
         return np.asarray(transform_color(colour)[0], dtype=np.float32)
     except (ValueError, KeyError, AttributeError, IndexError):
         return np.asarray(transform_color(COLOURS[0])[0], dtype=np.float32)
-
-
-def _triple(
-    values: "Iterable[Any] | None", default: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    if not isinstance(values, list) or len(values) != 3:
-        return default
-    z, y, x = (float(v) for v in values)
-    return z, y, x

@@ -19,6 +19,7 @@ from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import Contrast, Volume
 from napari_bcannot.geometry import VOLUME_KEY, finest_of
 from napari_bcannot.neurites import Neurite, Status
+from napari_bcannot.recorded_place import colour_of, scale_of, triple_of, units_of
 from napari_bcannot.recorder import ADDRESS
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import one_line
@@ -83,11 +84,7 @@ class Plan:
     @property
     def voxel_nm(self) -> tuple[float, float, float]:
         """Voxel size of the layer's finest level."""
-        stated = self.place.get("voxel_nm")
-        if isinstance(stated, list) and len(stated) == 3:
-            z, y, x = (float(v) for v in stated)
-            return z, y, x
-        return self.data.voxel_nm
+        return scale_of(self.place.get("voxel_nm")) or self.data.voxel_nm
 
 
 def plan_of(folder: Path) -> Plan:
@@ -157,14 +154,12 @@ def open_layer_of(plan: Plan) -> LayerData:
 
 def _layer_meta(place: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a layer lay in the viewer, as far as that was recorded and makes sense."""
-    meta: dict[str, Any] = {}
-    for key, name in (("layer_scale", "scale"), ("layer_translate", "translate")):
-        values = place.get(key)
-        if isinstance(values, list) and len(values) == 3:
-            meta[name] = tuple(float(v) for v in values)
-    units = place.get("units")
-    if isinstance(units, list) and len(units) == 3:
-        meta["units"] = tuple(str(unit) for unit in units)
+    known = {
+        "scale": scale_of(place.get("layer_scale")),
+        "translate": triple_of(place.get("layer_translate")),
+        "units": units_of(place.get("units")),
+    }
+    meta: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
     if isinstance(place.get("layer"), str):
         meta["name"] = place["layer"]
     return meta
@@ -221,7 +216,7 @@ def put_back(restored: Restored, controller: "TraceController") -> list[Neurite]
         neurite = controller.neurites.add(
             trace,
             name=name,
-            colour=facts.colour,
+            colour=colour_of(facts.colour),
             parent=parent,
             status=_status(facts.status),
             activate=False,

@@ -42,7 +42,13 @@ def report(controller: Any) -> None:
             status=str(neurite.status), there=neurite in controller.neurites,
         )  # fmt: skip
 
+    def reopened(neurite: Any) -> None:
+        """After Done the clicks up to it are made again, in a journal of their own."""
+        token = neurite.trace.session.clicks[-1]
+        say(clicks=len(neurite.trace.session.clicks), neurite=number(neurite), token=list(token))
+
     controller.neurites.clicked.connect(clicked)
+    controller.neurites.reopened.connect(reopened)
     controller.neurites.added.connect(facts)
     controller.neurites.changed.connect(facts)
     controller.neurites.removed.connect(facts)

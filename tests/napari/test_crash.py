@@ -53,11 +53,16 @@ def check_against(said, reader):
             tokens[line["neurite"]] = line["token"]
         else:
             facts[line["neurite"]] = line
+    more = 0
     for number, count in clicks.items():
-        journal = reader.journal(reader.facts.neurites[number])
-        assert len(journal.clicks) >= count, f"clicks of neurite {number} were lost"
-        assert list(journal.clicks[count - 1]) == tokens[number]
-    more = sum(len(reader.journal(reader.facts.neurites[n]).clicks) - clicks[n] for n in clicks)
+        record = reader.facts.neurites[number]
+        # killed just after Done was taken back, it may not have told of the new journal
+        kept = [reader.journal(record, -1 - i).clicks for i in range(min(2, len(record.journals)))]
+        whole = [each for each in kept if len(each) >= count]
+        assert any(list(each[count - 1]) == tokens[number] for each in whole), (
+            f"clicks of neurite {number} were lost"
+        )
+        more += len(whole[0]) - count
     assert more <= 40, "clicks that were never told of"  # a last action's, on its way
     changed = 0
     for number, line in facts.items():

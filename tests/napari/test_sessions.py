@@ -1,5 +1,7 @@
 """Sessions: always recorded, listed, brought back, replayed, exported, deleted."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -214,6 +216,29 @@ def test_the_slider_replays_a_session_and_the_live_one_is_left_alone(make_desk, 
     assert live == clicks, "the replay clicked in the session that is open"
     browser.view.end.click()
     assert not is_replaying(desk.viewer)
+
+
+def test_a_record_with_nonsense_about_the_viewer_is_shown_all_the_same(make_desk, make_browser):
+    desk = make_desk()
+    desk.pick()
+    folder = desk.widget.controller.recording
+    desk.widget.controller.close()
+    record = folder / "session.jsonl"
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    first = next(line for line in lines if line.get("event") == "neurite")
+    first["colour"] = "no colour"
+    first["place"] |= {
+        "scale": [0, -1, "x"], "translate": [1e400, 0], "units": [[], 5, "furlong"],
+        "voxel_nm": "much", "layer_scale": [None] * 3, "layer": 7, "finest": "x",
+    }  # fmt: skip
+    record.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    browser = make_browser(desk.viewer)
+    browser.replay_session(folder)
+    idle(desk, browser._work, browser._opener)
+    assert len(browser.replay.points.data) == 1
+    browser.open_session(folder)
+    idle(desk, browser._opener)
+    assert len(desk.snapshot.nodes) == 1
 
 
 def test_a_replay_plays_by_itself_to_its_end(make_desk, make_browser):
