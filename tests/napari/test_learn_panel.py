@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from psygnal import SignalInstance
 from qtpy.QtCore import Qt
 
 from bcannot_core.sittings import SittingInfo
@@ -52,6 +53,7 @@ def warned(monkeypatch):
 def own(monkeypatch, tmp_path):
     """The person's own policies."""
     monkeypatch.setattr(policies, "own_folder", lambda: tmp_path / "policies")
+    monkeypatch.setattr(policies, "changed", SignalInstance((str,)))
 
     def make(name):
         folder = tmp_path / "policies" / name

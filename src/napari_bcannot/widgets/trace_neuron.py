@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import QTimer
 
 from bcannot_core.errors import BcannotError
-from napari_bcannot import notices
+from napari_bcannot import notices, policies
 from napari_bcannot.background import Background
 from napari_bcannot.binding import NODE_PX, TraceBinding
 from napari_bcannot.controller import TraceController
@@ -103,7 +103,13 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
         for name in own_policies():
             view.policy.addItem(name, name)
+        policies.changed.connect(self.offer_policy)
         view.policy.currentIndexChanged.connect(lambda _: self.shelf.forget_sessions())
+
+    def offer_policy(self, name: str) -> None:
+        """Offer a policy of the person's own that was made just now."""
+        if self.view.policy.findData(name) < 0:
+            self.view.policy.addItem(name, name)
 
     def _connect_viewer(self) -> None:
         self._watch = LayerWatch(self.viewer, self._on_layers)
@@ -386,6 +392,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
     def release(self) -> None:
         """End everything: no worker, no key and no callback stays."""
         self.controller.close(quiet=True)
+        policies.changed.disconnect(self.offer_policy)
         self._held = None
         self.picker.switch(False)
         self._fingerprints.drop()
