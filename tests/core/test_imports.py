@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "episodes": {"annotators"},
     "policy": {"session"},
     "sittings": {"episodes", "skeletons"},
-    "tracing": {"policy", "tasks", "episodes", "skeletons", "sittings"},
+    "tracing": {"policy", "tasks", "episodes", "skeletons", "sittings", "probes"},
     "training": {"policy", "episodes", "annotators", "sittings"},
     "evaluation": {"policy", "annotators", "tracing", "episodes"},
     "probes": {"policy", "episodes"},
