@@ -15,7 +15,7 @@ from bcannot_core.tasks.neuron_tracing import NeuronTracing
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sparse_server.py"
-FIRST, SECTIONS, KILLS = 2000, 60, 5
+FIRST, SECTIONS, KILLS, MISSED = 2000, 60, 5, 3
 
 
 def load_server():
@@ -45,19 +45,14 @@ class Process:
 
 
 def patient(policy):
-    """Return a policy of the same kind that is not done while the progress bar is not full."""
+    """Return a policy of the same kind that is done in the last section and not before."""
     layout = build_layout(NeuronTracing.buttons, get_variant("original"))
     done, forth = (layout.buttons[name].centre for name in ("done", "next_section"))
 
     class Patient(type(policy)):
-        empty = None
-
         def _click(self, frame):
-            bar = frame[layout.progress.slices]
-            end = bar[bar.shape[0] // 2, -3].tolist()
-            self.empty = self.empty or end
             click = super()._click(frame)
-            return forth if click == done and end == self.empty else click
+            return forth if click == done and self.desk.snapshot.section < SECTIONS else click
 
     return Patient()
 
@@ -74,7 +69,8 @@ def test_no_node_is_lost_or_doubled_when_the_server_is_killed(
 ):
     monkeypatch.setattr("napari_bcannot.geometry.READ_TIMEOUT_S", 60.0)  # this machine may be busy
     neurite_yx = load_server().neurite_yx
-    desk = make_desk(policy=patient(pixel_policy), sections=SECTIONS)
+    policy = patient(pixel_policy)
+    policy.desk = desk = make_desk(policy=policy, sections=SECTIONS)
     desk.viewer.layers.clear()
     address = f"precomputed://http://127.0.0.1:{server.port}/em#contrast=0,255"
     (desk.layer,) = desk.viewer.open(address, plugin="napari-bcannot")
@@ -83,7 +79,7 @@ def test_no_node_is_lost_or_doubled_when_the_server_is_killed(
     failures, before = [], {}
 
     def kill_at_a_moment(snapshot):
-        if len(moments) and snapshot.section >= moments[0] and snapshot.running:
+        if moments and snapshot.section >= moments[0] and snapshot.running:
             moments.pop(0)
             server.kill()
 
@@ -100,7 +96,8 @@ def test_no_node_is_lost_or_doubled_when_the_server_is_killed(
             assert desk.snapshot.phase == "finished", desk.snapshot.text
         desk.settle()
         assert {z: desk.snapshot.nodes[z] for z in before} == before
-    assert failures, "the server was never missed"
+    # what is fetched already is traced on: a server may be back before it is missed
+    assert len(failures) >= MISSED, "the server was not missed"
     assert all(kind == "warning" and "cannot be reached" in text for kind, text in failures)
     nodes = desk.snapshot.nodes
     assert sorted(nodes) == list(range(FIRST, FIRST + SECTIONS))
