@@ -174,7 +174,7 @@ class ReviewDesk:
     def skip(self) -> bool:
         """Leave the place at hand undecided and go to the next one."""
         if self._at is not None:
-            self._skipped.add((self._at.neurite.number, self._at.place.first.section))
+            self._skipped.add((self._at.neurite.number, self._at.place.worst.section))
         return self.next()
 
     def back(self) -> bool:
@@ -192,24 +192,24 @@ class ReviewDesk:
         if neurite is None or neurite.trace.task.z_of(section) not in neurite.trace.nodes:
             return False
         known = [place for _, place in self.entries()]
-        at = (place for place in known if (place.trace, place.first.section) == (number, section))
+        at = (place for place in known if (place.trace, place.worst.section) == (number, section))
         zyx = _node(neurite, neurite.trace.task.z_of(section))
-        settled = Place(number, Doubt(section, zyx, 0.0, ""), section, 0.0, 1)
-        self._go(next(at, settled))
+        there = Doubt(section, zyx, 0.0, "")
+        self._go(next(at, Place(number, there, there, section, 0.0, 1)))
         return True
 
     def _go(self, place: Place) -> None:
         neurite = self._numbered(int(place.trace))
         if neurite is None:
             return
-        z = neurite.trace.task.z_of(place.first.section)
+        z = neurite.trace.task.z_of(place.worst.section)
         if z not in neurite.trace.nodes:  # taken away since: look at what is there now
-            self.queue.correct(place.trace, place.first.section, None)
+            self.queue.correct(place.trace, place.worst.section, None)
             self.next()
             return
         self._at = _At(neurite, place, z, _node(neurite, z))
         self.comment = ""
-        self._gone.append((neurite.number, place.first.section))
+        self._gone.append((neurite.number, place.worst.section))
         self._said = ""
         self._deciding = True
         try:
@@ -229,23 +229,35 @@ class ReviewDesk:
         if now is not None:
             if not at.corrected:
                 self._decide(at, Decision.ACCEPT, comment=comment)
-            self.queue.accept(at.neurite.number, at.place.first.section)
+            self.queue.accept(at.neurite.number, at.place.worst.section)
         self.next()
 
-    def split(self, comment: str = "") -> Neurite | None:
-        """Cut the neurite before the node at hand, and go on; return what came after."""
+    def split(self, comment: str = "", z: int | None = None) -> Neurite | None:
+        """Cut the neurite before a node, and go on; return what came after.
+
+        Parameters
+        ----------
+        comment : str
+            What the person says of it.
+        z : int, optional
+            Section of the node, where it is not the one at hand: a person has gone back to where
+            the trace left its neurite.
+        """
         at = self._at
         if at is None:
             return None
+        if z is not None and z != at.z and z in at.neurite.trace.nodes:
+            at = replace(at, z=z, zyx=_node(at.neurite, z))
+        section = at.neurite.trace.task.section_of(at.z)
         self._deciding = True
         try:
             rest = self.controller.split(at.z, at.neurite)
         finally:
             self._deciding = False
-        if rest is None:
+        if rest is None or section is None:
             return None
         self._decide(at, Decision.SPLIT, comment=comment)
-        self.queue.split(at.neurite.number, at.place.first.section)
+        self.queue.split(at.neurite.number, section)
         session = at.neurite.trace.session
         self._known[at.neurite.number] = session, len(session.clicks)
         self._at = None
@@ -262,9 +274,9 @@ class ReviewDesk:
     def _decide(
         self, at: _At, decision: Decision, moved_to: Zyx | None = None, comment: str = ""
     ) -> None:
-        first = at.place.first
+        worst = at.place.worst
         verdict = Verdict(
-            at.neurite.number, at.zyx, decision, at.place.doubt, first.why, moved_to, comment
+            at.neurite.number, at.zyx, decision, at.place.doubt, worst.why, moved_to, comment
         )
         self.verdicts.append(verdict)
         fields = verdict.to_fields()
@@ -282,7 +294,7 @@ class ReviewDesk:
             now = _node_or_none(neurite, at.z)
             if now != at.zyx:
                 self._decide(at, Decision.CORRECT, now, self.comment)
-                self.queue.correct(neurite.number, at.place.first.section, now)
+                self.queue.correct(neurite.number, at.place.worst.section, now)
                 self._at = None if now is None else replace(at, zyx=now, corrected=True)
                 self._said = "Corrected. Go on to the next place, or click again."
         self._tell()
@@ -304,7 +316,7 @@ class ReviewDesk:
         at = self._at
         here = -1
         if at is not None:
-            wanted = (at.neurite.number, at.place.first.section)
+            wanted = (at.neurite.number, at.place.worst.section)
             marks = [(entry.number, entry.section) for entry in entries]
             here = marks.index(wanted) if wanted in marks else -1
         return ReviewSnapshot(
@@ -349,6 +361,6 @@ def _describe(at: _At | None) -> str:
     if at is None:
         return ""
     return (
-        f"{at.neurite.name}, section {at.z}: {at.place.first.why or 'decided before'} · "
+        f"{at.neurite.name}, section {at.z}: {at.place.worst.why or 'decided before'} · "
         f"doubt {at.place.doubt:.0%}"
     )

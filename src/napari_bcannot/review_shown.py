@@ -10,8 +10,8 @@ from napari_bcannot.neurites import Neurite
 class Entry:
     """A place of the queue as it is shown.
 
-    ``z_from`` is the section of the node at which the doubt begins, ``z_to`` that of the last one
-    that shares it.
+    ``section`` is that of the node to look at; ``z_from`` the section of the node at which the
+    doubt begins, ``z_to`` that of the last one that shares it.
     """
 
     number: int
@@ -47,6 +47,6 @@ def entry_of(neurite: Neurite, place: Place) -> Entry:
     task = neurite.trace.task
     first, last = task.z_of(place.first.section), task.z_of(place.last_section)
     return Entry(
-        neurite.number, neurite.name, neurite.colour, place.first.section, first, last,
-        place.doubt, place.first.why,
+        neurite.number, neurite.name, neurite.colour, place.worst.section, first, last,
+        place.doubt, place.worst.why,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bcannot_core.errors import JournalError
-from bcannot_core.tracing.doubts import STAYS, Doubt, pass_on
+from bcannot_core.tracing.doubts import Doubt, pass_on
 from bcannot_core.tracing.review import Decision, ReviewQueue, Verdict
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -27,29 +27,39 @@ def marks(queue: ReviewQueue) -> list[tuple[object, int]]:
 
 def test_a_doubt_is_passed_on_to_the_nodes_that_follow() -> None:
     misplaced, begins = pass_on([0.0, 0.8, 0.0, 0.0], [False] * 4)
-    assert misplaced == pytest.approx([0.0, 0.8, 0.8 * STAYS, 0.8 * STAYS**2])
+    assert misplaced[0] < 0.05
+    assert min(misplaced[1:]) > 5 * misplaced[0]
     assert begins == [0, 1, 1, 1]
 
 
 def test_a_node_that_is_right_ends_the_doubts_before_it() -> None:
     misplaced, begins = pass_on([0.5, 0.5, 0.1], [False, True, False])
-    assert misplaced == pytest.approx([0.5, 0.0, 0.1])
+    assert misplaced[1] == 0.0
+    assert misplaced[2] < misplaced[0]
     assert begins == [0, 1, 2]
 
 
-def test_a_doubt_greater_than_what_is_left_begins_a_place_of_its_own() -> None:
+def test_a_much_greater_doubt_begins_a_place_of_its_own() -> None:
     misplaced, begins = pass_on([0.2, 0.01, 0.6, 0.01], [False] * 4)
     assert begins == [0, 0, 2, 2]
-    assert misplaced[2] == 0.6
+    assert misplaced[2] > misplaced[1]
+
+
+def test_without_any_sign_doubts_grow_with_the_way_but_not_for_ever() -> None:
+    misplaced, _ = pass_on([0.01] * 300, [False] * 300)
+    assert misplaced[0] < misplaced[30] < misplaced[60]
+    assert misplaced[60] == pytest.approx(misplaced[299])
 
 
 @given(shares)
-def test_doubts_are_probabilities_and_never_less_than_what_is_known_of_the_node(
+def test_doubts_are_probabilities_and_grow_with_what_speaks_against_a_node(
     own: list[float],
 ) -> None:
     misplaced, begins = pass_on(own, [False] * len(own))
-    assert all(one - 1e-12 <= all_in <= 1 for one, all_in in zip(own, misplaced, strict=True))
+    assert all(0 <= one <= 1 for one in misplaced)
     assert all(begin <= i for i, begin in enumerate(begins))
+    more, _ = pass_on([min(1.0, one + 0.1) for one in own], [False] * len(own))
+    assert all(b >= a - 1e-12 for a, b in zip(misplaced, more, strict=True))
 
 
 # ------------------------------------------------------------------------------- the queue
@@ -62,7 +72,8 @@ def test_places_of_all_traces_come_worst_first() -> None:
     assert marks(queue)[:2] == [("b", 2), ("a", 1)]
     worst = queue.places()[0]
     assert (worst.nodes, worst.last_section, worst.first.why) == (2, 3, "reason 2")
-    assert [place.doubt for place in queue.places(0.5)] == [worst.doubt]
+    assert worst.worst.section == 2
+    assert [place.doubt for place in queue.places(worst.doubt)] == [worst.doubt]
     assert [(key, doubt.section) for key, doubt, _ in queue.ranked()][:2] == [("b", 2), ("b", 3)]
 
 
@@ -72,8 +83,17 @@ def test_accepting_a_place_takes_its_doubt_from_the_nodes_that_shared_it() -> No
     queue.accept("a", 1)
     ranked = {doubt.section: misplaced for _, doubt, misplaced in queue.ranked()}
     assert 1 not in ranked
-    assert ranked[2] == pytest.approx(0.05)
+    assert ranked[2] < ranked[3]
     assert marks(queue)[0] == ("a", 3)
+
+
+def test_accepting_a_node_takes_most_doubt_from_those_before_it() -> None:
+    queue = ReviewQueue()
+    queue.put("a", doubts(0.01, 0.6, 0.5, 0.5))
+    before = queue.places()[0]
+    assert (before.first.section, before.worst.section) == (1, 3), "the end of a run is looked at"
+    queue.accept("a", 3)
+    assert queue.places()[0].doubt < before.doubt / 2
 
 
 def test_after_a_correction_the_next_node_is_doubted() -> None:

@@ -12,6 +12,9 @@ from bcannot_core.tracing.doubts import Doubt, pass_on
 EVENT = "review"
 """Kind of the events that decisions are recorded as."""
 
+COMES_BACK = 0.1
+"""How much is left of the doubts before a node that is right."""
+
 Key = int | str
 Zyx = tuple[float, float, float]
 
@@ -29,7 +32,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place of the queue: the node at which a doubt begins, and those that share it.
+    """A place of the queue: nodes that share a doubt, and the worst of them, to be looked at.
 
     Attributes
     ----------
@@ -37,8 +40,10 @@ class Place:
         Which trace.
     first : Doubt
         Of the node at which the trace may have left its neurite.
+    worst : Doubt
+        Of the node that is most likely misplaced: where that one is right, so are those before.
     last_section : int
-        Of the last node that shares the doubt, at least by half.
+        Of the last node that shares the doubt, at least by a quarter.
     doubt : float
         How likely the worst of these nodes is misplaced, 0…1.
     nodes : int
@@ -47,6 +52,7 @@ class Place:
 
     trace: Key
     first: Doubt
+    worst: Doubt
     last_section: int
     doubt: float
     nodes: int
@@ -187,17 +193,26 @@ class ReviewQueue:
             if trace.doubts[i].section not in trace.settled:
                 groups.setdefault(begin, []).append(i)
         for begin, members in groups.items():
-            worst = max(trace.misplaced[i] for i in members)
-            shares = [i for i in members if trace.misplaced[i] >= worst / 2]
+            at = max(members, key=lambda i: (trace.misplaced[i], i))
+            worst = trace.misplaced[at]
+            shares = [i for i in members if trace.misplaced[i] >= worst / 4]
             last = trace.doubts[shares[-1]].section
-            yield Place(key, trace.doubts[begin], last, worst, len(members))
+            yield Place(key, trace.doubts[begin], trace.doubts[at], last, worst, len(members))
 
     # -------------------------------------------------------------------------- decisions
     def accept(self, trace: Key, section: int) -> None:
-        """Take a node for right; what was doubted of the next ones because of it is so no more."""
-        if trace in self._traces:
-            self._traces[trace].settled.add(section)
-            self._traces[trace].weigh()
+        """Take a node for right; what was doubted of the next ones because of it is so no more.
+
+        Those before it are doubted much less: a trace that left its neurite seldom comes back.
+        """
+        known = self._traces.get(trace)
+        if known is not None:
+            known.settled.add(section)
+            known.doubts = [
+                replace(doubt, own=COMES_BACK * doubt.own) if doubt.section < section else doubt
+                for doubt in known.doubts
+            ]
+            known.weigh()
 
     def correct(self, trace: Key, section: int, zyx: Zyx | None) -> None:
         """Take note that a node was moved, or taken away (None): the next one is doubted now.

@@ -110,9 +110,9 @@ class ReviewWidget(DockedWidget):
         self.view.status.setText("Click where the node belongs, or press Delete to take it away.")
 
     def split(self) -> None:
-        """Say that from the node at hand on it is another neurite."""
+        """Say that from the section in view on it is another neurite."""
         if self.desk is not None:
-            self.desk.split(self._take_comment())
+            self.desk.split(self._take_comment(), self._z_in_view())
 
     def skip(self) -> None:
         """Leave the place at hand undecided and go to the next one."""
@@ -198,6 +198,15 @@ class ReviewWidget(DockedWidget):
         at = (*dims.point[:first], *world)
         centre = [at[axis] for axis in dims.displayed]
         camera(self.viewer).center = tuple([0.0] * (3 - len(centre)) + centre)
+
+    def _z_in_view(self) -> int | None:
+        """Return the section in view; None where there is none."""
+        tracing = self._tracing()
+        dims = self.viewer.dims
+        if tracing is None or tracing.binding is None or dims.ndisplay != 2:
+            return None
+        world = dims.point[dims.ndim - 3 :]
+        return round(float(tracing.binding.points.world_to_data(world)[0]))
 
     def _on_changed(self) -> None:
         if not self._closed and not self._draw.isActive():
