@@ -309,6 +309,8 @@ class TraceBinding:
         """Let go of the viewer: nodes and path stay as plain layers, the heatmap goes."""
         if not self._open:
             return
+        if self._controller.neurites.active is not None:
+            self._show_nodes(self._controller.snapshot())  # what was not drawn yet
         self._open = False
         self._later.stop()
         self._idle.stop()

@@ -122,11 +122,11 @@ def _beyond_course(state: TraceState, node: Offset) -> float:
     """Return how much further the node is from the last one than the neurite moved lately."""
     known = ((s, state.nodes.get(s)) for s in range(state.section - 1, -1, -1))
     recent = [(s, at) for s, at in known if at is not None][: COURSE_SECTIONS + 1]
-    if not recent:
+    if len(recent) < 2:  # nothing is known of its course yet
         return 0.0
     usual = [math.dist(a, b) / (s - r) for (s, a), (r, b) in itertools.pairwise(recent)]
     way = math.dist(node, recent[0][1]) / (state.section - recent[0][0])
-    return way - (max(usual) if usual else 0.0)
+    return way - max(usual)
 
 
 def _comes_to_border(

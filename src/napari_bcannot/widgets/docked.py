@@ -50,6 +50,8 @@ class DockedWidget(QWidget):
         moved = event is not None and event.type() == QEvent.Type.ParentChange
         if moved and self.parent() is None:
             self.shut_down()
+            # nobody else would: what its buttons are connected to keeps the widget alive
+            self.deleteLater()
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:

@@ -391,6 +391,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
 
     def release(self) -> None:
         """End everything: no worker, no key and no callback stays."""
+        self._close_trace()  # first: its layers stay as they are
         self.controller.close(quiet=True)
         policies.changed.disconnect(self.offer_policy)
         self._held = None
@@ -398,7 +399,6 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         self._fingerprints.drop()
         self.restorer.close()
         self.opener.close()
-        self._close_trace()
         self.table.close()
         unbind_keys(self.viewer, self._keys)
         self._watch.close()
