@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sitting import grey_volume, recorded, trace_in
 
@@ -243,6 +243,7 @@ def test_a_killed_process_leaves_everything_and_no_lock(tmp_path: Path) -> None:
     assert len(reader.journal(reader.neurites[0]).clicks) >= clicks
 
 
+@settings(deadline=None, max_examples=40)  # each writes a session
 @given(cut=st.integers(1, 400))
 def test_a_record_cut_at_any_byte_reads_back_up_to_its_last_whole_line(
     tmp_path_factory: pytest.TempPathFactory, cut: int
