@@ -16,12 +16,10 @@ from bcannot_core.volumes.base import VoxelNm
 from bcannot_core.volumes.swc import parents_first
 
 _COLOURS = (
-    (0.35, 0.78, 1.0),
-    (1.0, 0.82, 0.0),
-    (0.55, 0.9, 0.4),
-    (1.0, 0.5, 0.45),
-    (0.8, 0.6, 1.0),
-)
+    (0.35, 0.78, 1.0), (1.0, 0.54, 0.36), (0.49, 0.88, 0.5), (0.84, 0.55, 1.0), (1.0, 0.82, 0.4),
+    (0.3, 0.89, 0.82), (1.0, 0.48, 0.66), (0.64, 0.7, 1.0), (0.78, 0.91, 0.42), (0.91, 0.64, 0.42),
+)  # fmt: skip
+"""Of neurites without one, in turn."""
 _HIGHEST_TREE = 2**31 - 1
 
 
