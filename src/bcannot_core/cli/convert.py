@@ -11,6 +11,7 @@ from bcannot_core.errors import UsageError
 
 if TYPE_CHECKING:
     from bcannot_core.skeletons import SkeletonSet
+    from bcannot_core.skeletons.convert import Reading
 
 NAME = "convert"
 EXAMPLE = "bcannot convert traces.nml traces.swc"
@@ -63,19 +64,13 @@ def command(
     """
     from dataclasses import replace
 
-    from bcannot_core.skeletons import append_swc, format_of, read_skeletons, write_skeletons
+    from bcannot_core.skeletons import append_swc, format_of, write_skeletons
     from bcannot_core.skeletons.convert import Reading
 
     size = voxel_size(voxel_nm)
     if append and (form or format_of(out, reading=False)) != Format.SWC:
         raise UsageError(f"--append adds to SWC files, not to {out}")
-    options = Reading(size, _numbers(ids))
-    if source_form is None and (Path(source) / "session.jsonl").is_file():
-        from bcannot_core.sittings.skeletons import sitting_skeletons
-
-        found = sitting_skeletons(source)
-    else:
-        found = read_skeletons(source, source_form.value if source_form else None, options)
+    found = _read(source, source_form, Reading(size, _numbers(ids)))
     skeletons = replace(found, voxel_nm=size or found.voxel_nm)
     remarks = list(found.remarks)
     if append:
@@ -87,6 +82,17 @@ def command(
     count = "1 neurite" if len(skeletons) == 1 else f"{len(skeletons)} neurites"
     say(f"{out}: {count}, {skeletons.nodes} nodes")
     write_json(json, _result(source, out, skeletons, remarks))
+
+
+def _read(source: str, form: Format | None, options: "Reading") -> "SkeletonSet":
+    """Read skeletons, or those of a recorded session's folder."""
+    from bcannot_core.skeletons import read_skeletons
+
+    if form is None and (Path(source) / "session.jsonl").is_file():
+        from bcannot_core.sittings.skeletons import sitting_skeletons
+
+        return sitting_skeletons(source)
+    return read_skeletons(source, form.value if form else None, options)
 
 
 def _numbers(text: str | None) -> list[int] | None:
