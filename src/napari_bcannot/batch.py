@@ -110,7 +110,8 @@ class BatchController:
                 fresh.setdefault(start.zyx, start)
         first = len(self.rows) + 1
         for number, start in enumerate(fresh.values(), start=first):
-            self.rows.append(BatchRow(start if start.name else start._replace(name=f"{number}")))
+            named = start if start.name else start._replace(name=f"trace {number}")
+            self.rows.append(BatchRow(named))
         self.listed.emit()
         added = f"{_count(len(fresh), 'start point')} added from {source}."
         self._say(added if fresh else f"Nothing new in {source}.")

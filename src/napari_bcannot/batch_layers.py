@@ -60,6 +60,12 @@ class BatchLayers:
             self._add_layers()
         self._fill()
 
+    def hide(self) -> None:
+        """Show the layers no longer: their traces are shown elsewhere."""
+        for layer in (self.points, self.path):
+            if layer is not None:
+                layer.visible = False
+
     def _append(self, name: str, trace: Trace) -> None:
         colour = COLOURS[self._count % len(COLOURS)]
         first, count = len(self._rows), len(trace)

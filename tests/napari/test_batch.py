@@ -43,7 +43,13 @@ def controller() -> BatchController:
 
 def test_start_points_are_listed_once_and_numbered(controller):
     controller.add([NamedStart((3, 4, 5)), NamedStart((9, 9, 9), "axon"), *starts((1, 1, 1))], "t")
-    assert [row.start.name for row in controller.rows] == ["1", "2", "3", "axon", "5"]
+    assert [row.start.name for row in controller.rows] == [
+        "trace 1",
+        "trace 2",
+        "trace 3",
+        "axon",
+        "trace 5",
+    ]
     assert controller.text == "2 start points added from t."
     controller.add(starts((1, 1, 1)), "t")
     assert controller.text == "Nothing new in t."
@@ -176,16 +182,17 @@ def test_points_are_traced_in_the_background_and_shown_as_they_arrive(
     expected = [(z, *bench.tube.at(z)) for first in (0, 5, 9) for z in range(first, depth)]
     assert np.abs(points.data - expected).max() <= 1
     assert len(path.data) == len(expected) - 3
-    assert points.features["trace"].tolist() == ["1"] * 12 + ["2"] * 7 + ["3"] * 3
+    names = ["trace 1"] * 12 + ["trace 2"] * 7 + ["trace 3"] * 3
+    assert points.features["trace"].tolist() == names
     assert points.features["confidence"].tolist() == [0.75] * len(expected)
     roots = points.features["parent"] == -1
-    assert points.features["trace"][roots].tolist() == ["1", "2", "3"]
+    assert points.features["trace"][roots].tolist() == ["trace 1", "trace 2", "trace 3"]
     assert len({tuple(colour) for colour in points.border_color}) == 3
     assert bench.viewer.layers.selection.active is bench.layer
     bench.widget.save(tmp_path)
     bench.qtbot.waitUntil(lambda: bool(notices), timeout=20_000)
     assert notices == [("info", f"3 traces saved to {tmp_path}.")]
-    saved = read_swc(tmp_path / "2.swc")
+    saved = read_swc(tmp_path / "trace_2.swc")
     assert np.allclose(saved.to_voxels(bench.tube.voxel_nm), points.data[12:19], atol=1e-3)
 
 

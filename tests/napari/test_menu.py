@@ -258,6 +258,9 @@ def test_batch(make_desk, make_tracer, answers, tmp_path, notices):
     menu.choose("batch_take_over")
     neurites = desk.widget.controller.neurites
     assert [len(one.trace.nodes) for one in neurites] == [12, 7]
+    assert [one.name for one in neurites] == ["trace 1", "trace 2"]
+    shown = [one.name for one in desk.viewer.layers if one.visible]
+    assert not any(name.startswith("batch") for name in shown)
     assert np.allclose(
         [(z, *yx) for z, yx in sorted(neurites.active.trace.nodes.items())],
         batch.controller.rows[0].trace.nodes_zyx,
@@ -266,7 +269,7 @@ def test_batch(make_desk, make_tracer, answers, tmp_path, notices):
     answers.folder.mkdir()
     menu.choose("batch_save")
     desk.until(lambda: not batch._background.busy)
-    assert sorted(path.name for path in answers.folder.iterdir()) == ["1.swc", "2.swc"]
+    assert sorted(path.name for path in answers.folder.iterdir()) == ["trace_1.swc", "trace_2.swc"]
     assert menu.chosen == TESTED["batch"]
 
 

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any
 
+POLITE = 10
+"""By so much the processes give way to others, a window above all, where the system can do that."""
+
 _stop: Event | None = None
 _NAMING = ("__spec__", "__file__")
 _main_lock = threading.Lock()
@@ -55,6 +58,8 @@ def _begin(stop: Event, threads: int) -> None:
     global _stop
     _stop = stop
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported
+    if hasattr(os, "nice"):
+        os.nice(POLITE)
     _end_with_parent()
 
 

@@ -26,7 +26,7 @@ from napari_bcannot.turns import describe_error, one_line
 from napari_bcannot.widgets.batch_view import CLUSTER, BatchView
 from napari_bcannot.widgets.dialogs import ask_folder, ask_starts
 from napari_bcannot.widgets.docked import DockedWidget
-from napari_bcannot.widgets.parts import connect_buttons
+from napari_bcannot.widgets.parts import Column, connect_buttons
 from napari_bcannot.widgets.remembered import Remembered
 
 DRAW_MS = 300
@@ -53,7 +53,7 @@ class BatchWidget(DockedWidget):
     def __init__(self, napari_viewer: Any, load: Callable[[str], Any] | None = None) -> None:
         self.controller = BatchController()
         self.view = BatchView(self.controller)
-        super().__init__(napari_viewer, self.view)
+        super().__init__(napari_viewer, Column(self.view))
         self._load = load
         self._layers: BatchLayers | None = None
         self._batches = 0
@@ -210,7 +210,8 @@ class BatchWidget(DockedWidget):
         widget = trace_widget()
         at = widget.view.volume.findText(self.view.volume.currentText())
         widget.view.volume.setCurrentIndex(max(0, at))
-        take_traces(widget, traces, begun.placement)
+        if take_traces(widget, traces, begun.placement) == len(traced) and self._layers:
+            self._layers.hide()
 
     def go_to(self, row: int) -> None:
         """Show a row's start point."""
