@@ -225,10 +225,8 @@ class ReviewDesk:
         at = self._at
         if at is None:
             return
-        now = _node_or_none(at.neurite, at.z)
-        if now is not None:
-            if not at.corrected:
-                self._decide(at, Decision.ACCEPT, comment=comment)
+        if not at.corrected and _node_or_none(at.neurite, at.z) is not None:
+            self._decide(at, Decision.ACCEPT, comment=comment)
             self.queue.accept(at.neurite.number, at.place.worst.section)
         self.next()
 
