@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QThreadPool, QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari
@@ -128,6 +128,7 @@ def measure(server: str, asked: argparse.Namespace) -> dict[str, Any]:
     found["wander"] = pulse.worst_ms()
     found["resident_mb_after"] = resident_mb()
     main_window(viewer).close()
+    QThreadPool.globalInstance().waitForDone(20_000)
     return found
 
 

@@ -1,8 +1,11 @@
 """Looking at a pyramid never waits; what it lacks is fetched in the background, or cancelled."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -376,3 +379,33 @@ def test_a_closed_fetcher_fetches_nothing(server: Server, fetcher: Fetcher) -> N
 
 def test_exact_reading_waits(fetcher: Fetcher) -> None:
     assert np.array_equal(fetcher.read(0, WHOLE)[0], FINE[3])
+
+
+EXITING = """
+import sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from test_fetching import Server, WHOLE, make_volume
+from bcannot_core.volumes.fetching import Fetcher
+from bcannot_core.volumes.multiscale import Pyramid
+server = Server()
+server.open.clear()
+later = threading.Timer(0.5, server.open.set)
+later.daemon = True  # else its end would be waited for first
+later.start()
+fetcher = Fetcher(Pyramid(make_volume(server)))
+fetcher.look(0, WHOLE)
+import atexit
+from bcannot_core.volumes import fetching
+atexit.unregister(fetching.end_fetching)
+atexit.register(lambda: print(len(server.reads), fetcher.idle))
+atexit.register(fetching.end_fetching)
+"""
+
+
+def test_the_end_of_the_process_waits_for_what_is_being_read_and_no_more() -> None:
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", EXITING, here]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    reads, idle = done.stdout.split()
+    assert idle == "True"
+    assert int(reads) <= module.THREADS

@@ -1,11 +1,13 @@
 """Fetches what is looked at on background threads; looking itself never waits for a server."""
 
+import atexit
 import logging
 import re
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from numpy.typing import NDArray
 
@@ -23,6 +25,8 @@ SLOW_S = 4.0
 """When nothing has come for so long the server is called slow."""
 AHEAD, BEHIND = 6, 2
 """So many sections are fetched in the direction of travel, and back, once the picture is there."""
+END_S = 10.0
+"""How long the end of the process waits for what is being read."""
 CHEAP_BLOCKS = 2
 """So few blocks of a local file are read at once instead of in the background."""
 
@@ -59,6 +63,22 @@ class FetchState:
     def busy(self) -> bool:
         """Whether something is being fetched for the picture."""
         return self.waiting > 0 and not self.failed
+
+
+_AT_WORK: "WeakKeyDictionary[threading.Thread, Fetcher]" = WeakKeyDictionary()
+
+
+@atexit.register
+def end_fetching(timeout_s: float = END_S) -> None:
+    """Fetch nothing any more and wait for the threads at work, for so long at most.
+
+    Python ends threads of this kind where they stand when it exits; in the middle of a read of
+    tensorstore that would abort the process.
+    """
+    end = time.monotonic() + timeout_s
+    for thread, fetcher in list(_AT_WORK.items()):
+        fetcher.close()
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 class Fetcher:
@@ -288,7 +308,9 @@ class Fetcher:
         wanted = sum(len(tasks) for tasks in self._wishes.values()) + self._looks_ahead
         if self._threads < min(self._limit, wanted + len(self._running)):
             self._threads += 1
-            threading.Thread(target=self._work, name="bcannot-fetch", daemon=True).start()
+            thread = threading.Thread(target=self._work, name="bcannot-fetch", daemon=True)
+            _AT_WORK[thread] = self
+            thread.start()
 
     def _work(self) -> None:
         task = self._take()
