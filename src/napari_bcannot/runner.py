@@ -1,8 +1,9 @@
 """Runs a policy's turns on a worker thread, one click at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
@@ -71,12 +72,17 @@ class PolicyRunner:
         """Begin a run; a run of an older generation ends by itself."""
         self.stop()
         worker = create_worker(
-            take_turns, desk, sit_down, generation, _start_thread=False, _ignore_errors=True
+            _turns, ref(desk), [sit_down], generation, _start_thread=False, _ignore_errors=True
         )
-        worker.yielded.connect(self._on_turn)
-        worker.errored.connect(lambda error: self._on_turn(_failed(generation, error)))
+        me = ref(self)  # a worker outlives its run: it is to hold nothing of the widget
+        worker.yielded.connect(lambda turn: _hand_over(me(), turn))
+        worker.errored.connect(lambda error: _hand_over(me(), _failed(generation, error)))
         self._worker = worker
         worker.start()
+
+    def hand_over(self, turn: Turn) -> None:
+        """Give a turn to whoever started the run."""
+        self._on_turn(turn)
 
     def release(self, turn: Turn) -> None:
         """Let the worker go on once the window has painted what the turn changed."""
@@ -87,6 +93,22 @@ class PolicyRunner:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.quit()
+
+
+def _turns(
+    desk: "ref[Desk]", sit_down: list[Callable[[], Seat]], generation: int
+) -> Iterator[Turn]:
+    """Take turns for as long as the desk is there; nothing is held of it afterwards."""
+    held = desk()
+    if held is not None:
+        yield from take_turns(held, sit_down.pop(), generation)
+
+
+def _hand_over(runner: PolicyRunner | None, turn: Turn) -> None:
+    if runner is None:
+        turn.ack.set()
+    else:
+        runner.hand_over(turn)
 
 
 def _failed(generation: int, error: BaseException) -> Turn:
