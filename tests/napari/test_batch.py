@@ -13,7 +13,7 @@ from bcannot_core.tracing import Trace, TraceOptions
 from bcannot_core.tracing.starts import NamedStart, file_names
 from bcannot_core.volumes.swc import read_swc
 from napari_bcannot.batch import BatchController, usual_workers
-from napari_bcannot.batch_job import Arrived, BatchOrder, Begun, Refused
+from napari_bcannot.batch_job import Arrived, BatchJob, BatchOrder, Begun, Refused
 from napari_bcannot.geometry import Placement
 from napari_bcannot.settings import read_section
 
@@ -293,3 +293,27 @@ def test_the_fields_come_back_and_closing_ends_the_run(make_bench, make_tracer):
     assert again.widget.view.sections.value() == 33
     again.viewer.layers.clear()
     assert not again.widget.view.start.isEnabled()
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_makes_the_traces_of_a_batch():
+    from napari.layers import Layer
+
+    from napari_bcannot.sample_data import sample_em
+
+    distributed = pytest.importorskip("distributed")
+    layer = Layer.create(*sample_em()[0])
+    told: list[object] = []
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        order = BatchOrder(
+            layer, (30.0, 10.0, 10.0), "default", TraceOptions(sections=2),
+            scheduler=cluster.scheduler_address,
+        )  # fmt: skip
+        BatchJob(order, [(3, (28.0, 120.0, 120.0)), (5, (28.0, 999.0, 0.0))]).work(told.append)
+    begun, refused, arrived = told
+    assert isinstance(begun, Begun)
+    assert (refused.row, arrived.row) == (5, 3)
+    assert len(arrived.trace) >= 1
+    assert arrived.trace.start_zyx == (28, 120, 120)
