@@ -117,7 +117,8 @@ def measure(server: str, asked: argparse.Namespace) -> dict[str, Any]:
     widget.use_address(f"{server}/em", "" if asked.no_labels else f"{server}/seg")
     begun = time.perf_counter(), time.process_time()
     widget.open()
-    wait(lambda: bool(viewer.layers) and not widget.opener.busy and is_shown(viewer))
+    layers = 1 if asked.no_labels else 2
+    wait(lambda: len(viewer.layers) == layers and not widget.opener.busy and is_shown(viewer))
     canvas = viewer.screenshot(canvas_only=True, flash=False)
     found["first_section_s"] = round(time.perf_counter() - begun[0], 2)
     found["first_section_processor_s"] = round(time.process_time() - begun[1], 2)

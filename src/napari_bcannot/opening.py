@@ -200,13 +200,24 @@ class VolumeOpener:
         if opened.axes:
             self.chosen(opened.axes)
             return
-        layers = [Layer.create(data, meta, kind) for data, meta, kind in opened.layers]
-        for layer in layers:
-            Refresher.shared().attach(self._viewer.add_layer(layer))
-        if len(layers) > 1:
-            self._viewer.layers.selection.active = layers[0]
-        volume = layers[0].metadata[VOLUME_KEY]
-        self._aside.run(partial(warm_up, volume), partial(_show_contrast, layers[0]))
-        self._opened(layers[0])
+        first, *rest = opened.layers
+        layer = self._add_layer(first)
+        if rest:  # in a turn of its own: napari takes a while for each layer
+            self._aside.run(lambda: rest, partial(self._add_upon, layer))
+        volume = layer.metadata[VOLUME_KEY]
+        self._aside.run(partial(warm_up, volume), partial(_show_contrast, layer))
+        self._opened(layer)
         if opened.problem:
             self._failed(opened.problem)
+
+    def _add_upon(self, below: Layer, layers: list[LayerData]) -> None:
+        for one in layers:
+            self._add_layer(one)
+        if below in self._viewer.layers:
+            self._viewer.layers.selection.active = below
+
+    def _add_layer(self, one: LayerData) -> Layer:
+        data, meta, kind = one
+        layer: Layer = self._viewer.add_layer(Layer.create(data, meta, kind))
+        Refresher.shared().attach(layer)
+        return layer

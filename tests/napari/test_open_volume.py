@@ -108,8 +108,9 @@ class Room:
     def open(self, address, labels=""):
         self.widget.use_address(address, labels)
         count = len(self.viewer.layers)
+        more = 2 if labels.endswith("/seg") else 1
         self.press("open")
-        self.until(lambda: len(self.viewer.layers) > count and not self.widget.opener.busy)
+        self.until(lambda: len(self.viewer.layers) == count + more and not self.widget.opener.busy)
         self.fetched()
         return self.viewer.layers[count]
 
