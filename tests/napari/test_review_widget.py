@@ -1,6 +1,8 @@
 """The *Review traces* widget in a real viewer: look, decide by keys and mouse, and close."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -172,4 +174,31 @@ def test_without_traces_it_says_what_to_do_and_closing_frees_the_keys(
         command()
     widget.cancel()
     widget.shut_down()
+    viewer.bind_key("Y", lambda _: None)
+
+
+@pytest.mark.gui
+def test_opened_used_and_closed_twenty_times_nothing_stays(make_desk: Any, qtbot: Any) -> None:
+    review = Review(make_desk(), qtbot)
+    review.look()
+    review.widget.shut_down()
+    neurites = review.desk.widget.controller.neurites
+    signals = (neurites.clicked, neurites.added, neurites.removed, neurites.changed)
+    before, threads = [len(one) for one in signals], threading.active_count()
+    viewer, gone = review.desk.viewer, []
+    for _ in range(20):
+        widget = ReviewWidget(viewer, lambda _: (review.looker, None))
+        dock = viewer.window.add_dock_widget(widget, name="Review traces", area="right")
+        widget.look()
+        desk = widget.desk
+        review.desk.until(lambda desk=desk: not desk.looking)
+        widget.accept()
+        viewer.window.remove_dock_widget(dock)
+        gone.append(weakref.ref(desk))
+        del desk, widget, dock
+    review.desk.settle()
+    gc.collect()
+    assert [len(one) for one in signals] == before
+    assert threading.active_count() <= threads + 1
+    assert [one() for one in gone if one() is not None] == []
     viewer.bind_key("Y", lambda _: None)

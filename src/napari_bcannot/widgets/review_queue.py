@@ -82,8 +82,7 @@ class ReviewWidget(DockedWidget):
         worker = create_worker(
             self._looks, glances, name, stop, _start_thread=False, _ignore_errors=True
         )
-        worker.yielded.connect(lambda found: self._on_found(desk, found, stop))
-        worker.finished.connect(lambda: self._on_end(desk, stop))
+        worker.yielded.connect(self._on_told)  # no closure: it would keep the desk alive
         worker.start()
 
     def cancel(self) -> None:
@@ -147,8 +146,8 @@ class ReviewWidget(DockedWidget):
 
     def _looks(
         self, glances: Sequence[Glance], name: str, stop: threading.Event
-    ) -> Iterator[Looked | str]:
-        """Look at traces (on a worker thread); what goes wrong is told as a text.
+    ) -> Iterator[tuple[threading.Event, Looked | str | None]]:
+        """Look at traces (on a worker thread); what goes wrong is told as a text, the end by None.
 
         A ``RuntimeError`` (out of memory on a device, say) would be swallowed by napari's worker.
         """
@@ -157,23 +156,26 @@ class ReviewWidget(DockedWidget):
                 if name not in self._lookers:
                     self._lookers[name] = self._load(name)
                 policy, probe = self._lookers[name]
-                yield from look_again(glances, policy, probe, lambda: not stop.is_set())
+                for looked in look_again(glances, policy, probe, lambda: not stop.is_set()):
+                    yield stop, looked
         except (BcannotError, OSError, RuntimeError, ValueError, MemoryError) as error:
-            yield describe_error(error)
+            yield stop, describe_error(error)
+        else:
+            yield stop, None
 
-    def _on_found(self, desk: ReviewDesk, found: Looked | str, stop: threading.Event) -> None:
-        if stop.is_set() or desk is not self.desk:
+    def _on_told(self, told: tuple[threading.Event, Looked | str | None]) -> None:
+        stop, found = told
+        desk = self.desk
+        if stop.is_set() or stop is not self._stop or desk is None:
             return
         if isinstance(found, Looked):
             desk.take(found)
+        elif found is None:
+            desk.finish()
         else:
             stop.set()
             notices.show_error(found)
             desk.finish(f"Looking ended by an error: {found}")
-
-    def _on_end(self, desk: ReviewDesk, stop: threading.Event) -> None:
-        if not stop.is_set() and desk is self.desk:
-            desk.finish()
 
     # ------------------------------------------------------------------------------ events
     def _on_chosen(self, item: Any, _column: int) -> None:
