@@ -61,6 +61,14 @@ def test_any_set_survives_every_format(
                 assert read.name == clean(written.name) or not clean(written.name)
 
 
+def test_comments_of_several_lines_are_kept_as_one(tmp_path: Path) -> None:
+    node = Skeleton.from_voxels([(0, 0, 0)], VOXEL)
+    said = NamedSkeleton("n", node, comments={0: 'a\rb\n"c", d'})
+    for name in ("a.csv", "a.nml"):
+        write_skeletons(tmp_path / name, SkeletonSet((said,), VOXEL))
+        assert read_skeletons(tmp_path / name).neurites[0].comments == {0: 'a b "c", d'}
+
+
 def test_what_a_format_cannot_keep_is_said(tmp_path: Path) -> None:
     skeletons = two_neurites()
     assert write_skeletons(tmp_path / "a.csv", skeletons) == ()

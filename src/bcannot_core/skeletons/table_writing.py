@@ -69,7 +69,7 @@ def _texts(neurite: NamedSkeleton, optional: Sequence[str]) -> Iterator[list[str
     if "colour" in optional:
         yield [colour_text(neurite.colour) if neurite.colour else ""] * len(neurite)
     if "comment" in optional:
-        yield [neurite.comments.get(i, "") for i in range(len(neurite))]
+        yield [clean(neurite.comments.get(i, "")) for i in range(len(neurite))]
 
 
 def _names(skeletons: SkeletonSet) -> list[str]:
