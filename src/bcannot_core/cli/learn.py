@@ -32,7 +32,7 @@ def command(
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time for the updates at most.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 5e-4,
+    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1.5e-4,
     held_out: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Share of the sessions to score on.")
     ] = 0.2,

@@ -59,9 +59,9 @@ class LearnRecipe:
 
     seed: int = 0
     updates: int = 300
-    lessons: int = 12
-    dressed: int = 10
-    rehearsal: int = 10
+    lessons: int = 10
+    dressed: int = 11
+    rehearsal: int = 11
     lanes: int = 48
     pool: int = 24
     refresh: int = 6
@@ -69,7 +69,7 @@ class LearnRecipe:
     corrected_weight: float = 3.0
     held_out: float = 0.2
     optimizer: OptimizerRecipe = field(
-        default_factory=lambda: OptimizerRecipe(rate=5e-4, warm_up=30, average=0.99)
+        default_factory=lambda: OptimizerRecipe(rate=1.5e-4, warm_up=30, average=0.99)
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
 
