@@ -114,6 +114,11 @@ class PolicyTurns:
         """Whether a run of this generation is going on (any thread may ask)."""
         return generation == self._generation and self._phase is Phase.RUNNING
 
+    @property
+    def wants_watcher(self) -> bool:
+        """Whether somebody should look on for mistakes (any thread may ask)."""
+        return self.rules is not None and self._mode is Mode.AUTO
+
     def situation(self) -> Situation:
         """Return the history and the state that a policy is to act on (any thread may ask)."""
         trace = self.trace

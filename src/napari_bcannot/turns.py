@@ -139,15 +139,32 @@ class Seat:
         self.watcher = watcher
         self.lock = threading.Lock()
         self._seen: list[Step] = []
+        self._watched: list[Step] = []
 
     def forget(self) -> None:
         """Let the next proposal start from a fresh policy."""
         self._seen = []
+        self._watched = []
 
-    def propose(self, situation: Situation, generation: int, *, heatmap: bool) -> Proposal:
-        """Show the policy what it has missed, then ask it for a click."""
+    def propose(
+        self, situation: Situation, generation: int, *, heatmap: bool, watch: bool = False
+    ) -> Proposal:
+        """Show the policy what it has missed, then ask it for a click.
+
+        Parameters
+        ----------
+        situation : Situation
+            What to act on.
+        generation : int
+            Of the run.
+        heatmap : bool
+            Whether the proposal carries one.
+        watch : bool
+            Whether the watcher looks on, which takes as long again.
+        """
         history = list(situation.history)
-        alarm = self._catch_up(history, situation)
+        self._catch_up(history, situation.render)
+        alarm = self._alarm(history, situation) if watch else None
         choice = self.policy.propose(situation.render(situation.state))
         x, y = choice.click_xy
         return Proposal(
@@ -160,33 +177,42 @@ class Seat:
             alarm=alarm,
         )
 
-    def _catch_up(self, history: list[Step], situation: Situation) -> float | None:
-        """Show the policy what it has missed; return the watcher's alarm at the last click."""
-        render = situation.render
+    def _catch_up(self, history: list[Step], render: Callable[[Any], Frame]) -> None:
         seen, self._seen = self._seen, []  # an error on the way leaves a policy to start afresh
-        missed = history[len(seen) :]
-        if not seen or len(seen) > len(history) or history[len(seen) - 1] is not seen[-1]:
+        missed = _missed(history, seen)
+        if missed is None:
             self.policy.reset()
-            if self.watcher is not None:
-                self.watcher.reset()
             missed = history[-HISTORY_STEPS:]
         for step in missed:
             trusted = step.actor == "person" or step.accepted
             self.policy.observe(render(step.state), step.click_xy, trusted=trusted)
         self._seen = history
-        return self._watched(missed, situation)
 
-    def _watched(self, missed: list[Step], situation: Situation) -> float | None:
+    def _alarm(self, history: list[Step], situation: Situation) -> float | None:
         """Let the watcher see what is new; return its score where it raises the alarm."""
-        if self.watcher is None or not missed:
+        if self.watcher is None:
             return None
+        seen, self._watched = self._watched, []
+        missed = _missed(history, seen)
+        if missed is None:
+            self.watcher.reset()
+            missed = history[-HISTORY_STEPS:]
+        score = None
         for step in missed[:-1]:
             self.watcher.saw(situation.render(step.state), step.click_xy)
-        last = missed[-1]
-        placed = situation.state.placements > last.state.placements and last.actor == "policy"
-        following = situation.render(situation.state) if placed else None
-        score = self.watcher.saw(situation.render(last.state), last.click_xy, following)
+        for last in missed[-1:]:
+            placed = situation.state.placements > last.state.placements and last.actor == "policy"
+            following = situation.render(situation.state) if placed else None
+            score = self.watcher.saw(situation.render(last.state), last.click_xy, following)
+        self._watched = history
         return score if score is not None and self.watcher.alarming(score) else None
+
+
+def _missed(history: list[Step], seen: list[Step]) -> list[Step] | None:
+    """Return what of a history was not seen yet; None where it is another one than was seen."""
+    if not seen or len(seen) > len(history) or history[len(seen) - 1] is not seen[-1]:
+        return None
+    return history[len(seen) :]
 
 
 class Desk(Protocol):
@@ -195,6 +221,10 @@ class Desk(Protocol):
     @property
     def wants_heatmap(self) -> bool:
         """Whether proposals should carry the heatmap."""
+
+    @property
+    def wants_watcher(self) -> bool:
+        """Whether somebody should look on for mistakes."""
 
     def wants(self, generation: int) -> bool:
         """Whether a worker of this generation should go on."""
@@ -213,7 +243,12 @@ def take_turns(desk: Desk, sit_down: Callable[[], Seat], generation: int) -> Ite
         seat = sit_down()
         while desk.wants(generation):
             with seat.lock:
-                result = seat.propose(desk.situation(), generation, heatmap=desk.wants_heatmap)
+                result = seat.propose(
+                    desk.situation(),
+                    generation,
+                    heatmap=desk.wants_heatmap,
+                    watch=desk.wants_watcher,
+                )
             turn = Turn(result)
             yield turn
             while not turn.ack.wait(ACK_POLL_S):

@@ -206,6 +206,26 @@ def test_a_watcher_who_takes_a_node_for_a_mistake_pauses_the_run(make_controller
     assert controller.snapshot().phase is Phase.FINISHED
 
 
+def test_nobody_looks_on_where_nobody_is_to_be_asked(make_controller, pixel_policy):
+    controller = make_controller(sections=6)
+    watcher = Watcher(nth=2)
+    Worker(controller, pixel_policy, watcher).start()
+    assert controller.snapshot().phase is Phase.FINISHED
+    assert watcher.seen == 0
+
+
+def test_a_watcher_called_in_later_is_shown_what_happened_before(make_controller, pixel_policy):
+    controller = make_controller(sections=6)
+    worker = Worker(controller, pixel_policy, Watcher(nth=1))
+    for _ in range(3):
+        worker.wanted.append(controller.start(once=True))
+        worker.work()
+    controller.rules = StopRules()
+    worker.start()
+    assert controller.snapshot().stop.reason is Reason.MISTAKE
+    assert worker.seat.watcher.seen == len(controller.trace.history) > 3
+
+
 def test_going_over_to_another_neurite_ends_the_waiting(assisted, make_trace):
     controller, _ = assisted
     first = controller.neurites.active

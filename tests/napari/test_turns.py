@@ -118,6 +118,7 @@ def test_a_failure_while_catching_up_starts_from_a_fresh_policy_the_next_time():
 
 class Desk:
     wants_heatmap = True
+    wants_watcher = False
 
     def __init__(self, error=None):
         self.generation = 1
