@@ -80,7 +80,7 @@ def test_a_person_corrects_while_the_policy_runs_and_it_goes_on_from_there(make_
     desk = make_desk(policy=pixel_policy, sections=8)
     desk.pick()
     desk.press("start")
-    desk.until(lambda: len(desk.snapshot.nodes) >= 3)
+    desk.until(lambda: desk.viewer.dims.current_step[0] >= 2)
     desk.click((150, 150))
     assert ("person", "place") in desk.actions[1:]
     desk.until_phase("finished")

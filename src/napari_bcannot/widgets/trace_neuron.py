@@ -306,6 +306,13 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
             self.binding.take_edits()
 
     def _show(self, snapshot: Snapshot) -> None:
+        """Show a snapshot; while a policy is at work, when the layers show it, too."""
+        if self.binding is None or not snapshot.running:
+            self._show_fields(snapshot)
+        if self.binding is not None:
+            self.binding.refresh()
+
+    def _show_fields(self, snapshot: Snapshot) -> None:
         self.view.show_snapshot(snapshot)
         recording = self.controller.recording
         self.view.record.setToolTip(
@@ -313,8 +320,6 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         )
         self.table.refresh()
         self.view.neurites.show_snapshot(snapshot, self.controller.neurites.active)
-        if self.binding is not None:
-            self.binding.refresh()
 
     def _list_volumes(self) -> None:
         """Offer the viewer's volume layers; fill in the voxel size of another choice."""
@@ -366,6 +371,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
             size = NODE_PX * trace.task.config.nm_per_px / max(trace.volume.voxel_nm[1:])
             self.binding = TraceBinding(self.viewer, self.controller, placement, active.name, size)
             self.binding.settled = self._release_held
+            self.binding.drawn = self._show_fields
             self.binding.refresh()
 
     def _record_always(self) -> None:

@@ -189,11 +189,16 @@ class TraceView(QWidget):
         if snapshot.start_zyx is not None:
             z, y, x = snapshot.start_zyx
             self.start_point.setText(f"z {z:g}, y {y:g}, x {x:g}")
-        self.progress.setRange(0, max(1, snapshot.sections))
-        self.progress.setValue(snapshot.section if active else 0)
-        self.progress.setFormat(
-            f"section {snapshot.section} of {snapshot.sections}" if active else "no trace"
-        )
+        self._show_progress(snapshot)
+
+    def _show_progress(self, snapshot: "Snapshot") -> None:
+        bar = self.progress
+        bar.setUpdatesEnabled(False)  # it would paint at once, and the whole window with it
+        bar.setRange(0, max(1, snapshot.sections))
+        bar.setValue(snapshot.section if snapshot.active else 0)
+        text = f"section {snapshot.section} of {snapshot.sections}"
+        bar.setFormat(text if snapshot.active else "no trace")
+        bar.setUpdatesEnabled(True)
 
     def show_volumes(self, layers: list[Any]) -> None:
         """Offer these layers; the chosen one stays chosen while it is there."""
