@@ -121,7 +121,7 @@ class SeesBright(GlanceNet):
 class ClicksAside(SeesBright):
     def forward(self, inputs):
         output = super().forward(inputs)
-        heat = torch.full_like(output.heat, -1e4)
+        heat = torch.full_like(output.heat, -1e6)
         heat[:, 8, 8] = 0
         return output._replace(heat=heat, belief=torch.ones_like(heat))
 

@@ -140,6 +140,8 @@ def room(make_napari_viewer, qtbot, notices, monkeypatch, tmp_path):
     from napari_bcannot.widgets.open_volume import OpenVolumeWidget
 
     monkeypatch.setattr(opening, "READ_TIMEOUT_S", 60.0)  # the machine may be busy
+    for name in ("AHEAD", "BEHIND"):  # what a test looks at next has not come before it looks
+        monkeypatch.setattr(f"bcannot_core.volumes.fetching.{name}", 0)
     config = tmp_path / "config"
     monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: config)
     viewer = make_napari_viewer()

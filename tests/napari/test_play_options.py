@@ -285,12 +285,18 @@ def test_a_volume_is_given_by_its_address(make_table, monkeypatch):
     assert answers == []
 
 
-def test_a_closed_widget_hears_no_more_of_layers(make_table):
+def test_a_closed_widget_hears_no_more_of_layers(make_table, monkeypatch):
     table = make_table("neuron_tracing")
-    source = table.view.setup.source
+    heard = []
+    monkeypatch.setattr(table.view.setup.source, "show_layers", lambda layers: heard.append(layers))
+    image, labels = tissue(table)
+    assert heard
+    heard.clear()
     table.press("again")
     table.viewer.window.remove_dock_widget(table.widget)
     table.settle()
     assert not table.widget.background.busy
-    tissue(table)
-    assert entries(source.volume) == ["made tissue"]
+    table.viewer.layers.remove(labels)
+    table.viewer.layers.remove(image)
+    table.settle()
+    assert heard == []
