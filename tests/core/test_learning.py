@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from bcannot_core.training.learning import hold_out, learn
 from bcannot_core.training.learning_options import LearnOptions, check_name
 from bcannot_core.training.lesson_stage import LearnRecipe
 from bcannot_core.training.lessons import corrected_session
-from bcannot_core.training.recipe import TrainRecipe
+from bcannot_core.training.recipe import OptimizerRecipe, TrainRecipe
 from bcannot_core.training.session_files import read_sessions
 
 torch.set_num_threads(1)
@@ -59,6 +60,25 @@ def test_a_named_policy_with_a_card_comes_of_it(episodes, random_policy, labelle
     training = read_config(learned.folder)["training"]
     assert training["learned"]["updates"] == 3
     TrainRecipe.from_json(training.get("recipe", {}))  # it can be trained further
+
+
+def test_the_weights_lie_between_the_old_and_the_learned(
+    episodes, random_policy, labelled_npz, tmp_path
+):
+    def weights(share):
+        fast = OptimizerRecipe(rate=0.1, warm_up=0, average=0.5)
+        recipe = replace(TINY, share=share, optimizer=fast)
+        asked = options(random_policy, tmp_path / str(share), labelled_npz, recipe=recipe)
+        learned = learn(episodes, asked)
+        assert learned is not None
+        net = load_glance(learned.folder)
+        return torch.nn.utils.parameters_to_vector(net.glance.parameters())
+
+    old = torch.nn.utils.parameters_to_vector(load_glance(random_policy).glance.parameters())
+    half, all_of_it = weights(0.5), weights(1.0)
+    assert not torch.allclose(all_of_it, old, atol=1e-3)
+    between = (old + all_of_it) / 2
+    assert torch.allclose(half, between, atol=1e-3)  # policies are stored in half precision
 
 
 def test_the_old_policy_and_other_names_stay(episodes, random_policy, labelled_npz, tmp_path):

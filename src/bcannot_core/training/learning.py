@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import BcannotError, DatasetError
@@ -99,11 +100,12 @@ class _Learning:
         before = self._score(self.net, held, "before")
         if self.control.stopped:
             return None
+        known = {k: v.clone() for k, v in self.net.glance.state_dict().items()}
         stage = LessonStage(self.net.glance, lessons, tissues, self.options.recipe)
         seconds = self._update_all(stage)
         if seconds is None:
             return None
-        self.net.glance.load_state_dict(stage.optimizer.average)
+        _move_towards(self.net.glance, known, stage.optimizer.average, self.options.recipe.share)
         after = self._score(self.net, held, "after")
         if self.control.stopped:
             return None
@@ -213,6 +215,15 @@ class _Learning:
         }
         card = learned_card(self.options.name, self.start, result.to_json(), sessions)
         save_checkpoint(self.net, self.options.out, card=card, training=training)
+
+
+def _move_towards(
+    net: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float
+) -> None:
+    """Give a network weights that lie between two others'."""
+    net.load_state_dict(
+        {k: torch.lerp(v, new[k], share) if v.is_floating_point() else v for k, v in old.items()}
+    )
 
 
 def hold_out(

@@ -55,6 +55,9 @@ class LearnRecipe:
         How much more a section counts in which a person put the policy right.
     held_out : float
         Share of the sessions that are kept apart, to score the policy on.
+    share : float
+        Where the weights that are kept lie, between those of the policy it began with (0) and
+        those learned (1). Between them much is gained and little forgotten.
     """
 
     seed: int = 0
@@ -68,6 +71,7 @@ class LearnRecipe:
     near_corrections: float = 0.4
     corrected_weight: float = 3.0
     held_out: float = 0.2
+    share: float = 1.0
     optimizer: OptimizerRecipe = field(
         default_factory=lambda: OptimizerRecipe(rate=1.5e-4, warm_up=30, average=0.99)
     )

@@ -112,6 +112,7 @@ def _tree() -> QTreeWidget:
     tree.setMinimumHeight(140)
     tree.setToolTip("Worst first; double-click one to look at it")
     header = tree.header()
+    assert header is not None
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setStretchLastSection(True)
     return tree
