@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 OUT ?= runs/demo
+JOBS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 XVFB := env -u QT_QPA_PLATFORM xvfb-run -a -s "-screen 0 1400x900x24"
@@ -36,10 +37,13 @@ demo: $(READY)
 
 test: $(READY)
 	@command -v xvfb-run >/dev/null || { echo "make test needs xvfb-run (Debian: apt-get install xvfb xauth)" >&2; exit 1; }
-	$(XVFB) $(BIN)/python -m pytest
+	@status=0; \
+	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest tests/core -n $(JOBS) --dist loadfile || status=1; \
+	$(XVFB) $(BIN)/python -m pytest tests/napari || status=1; \
+	exit $$status
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest tests/core -m "not slow and not gui"
+	$(BIN)/python -m pytest tests/core -m "not slow and not gui" -n $(JOBS)
 
 lint: $(READY)
 	$(BIN)/ruff check

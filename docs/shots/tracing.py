@@ -5,7 +5,7 @@ from typing import Any
 
 import napari
 from napari_bcannot.compat import camera
-from napari_bcannot.snapshot import Mode
+from napari_bcannot.snapshot import Mode, Snapshot
 from shots.driving import EM, a_viewer, click, dock, neurites, press, take, undock, wait
 
 SECTIONS, SHOWN = 30, 12
@@ -42,9 +42,20 @@ def begin(viewer: napari.Viewer, widget: Any, path: Any) -> None:
 
 def watched(viewer: napari.Viewer, widget: Any) -> None:
     """Take a picture while the policy is at work."""
+    binding = widget.binding
+    show, taken = binding.drawn, []
+
+    def look(snapshot: Snapshot) -> None:
+        show(snapshot)
+        there = len(snapshot.nodes) >= SHOWN and snapshot.z in snapshot.nodes
+        if there and binding.heat.visible and not taken:
+            taken.append(snapshot.z)
+            take(viewer, "trace-neuron.png", rest=0.0)
+
     widget.view.heatmap.setChecked(True)
-    wait(lambda: has_traced(widget, SHOWN) or not running(widget))
-    take(viewer, "trace-neuron.png", rest=0.0)
+    binding.drawn = look
+    wait(lambda: bool(taken) or not running(widget))
+    binding.drawn = show
     widget.view.heatmap.setChecked(False)
 
 
@@ -80,12 +91,6 @@ def stand_up(viewer: napari.Viewer) -> None:
     viewer.reset_view()
     camera(viewer).angles = (0.0, -25.0, 40.0)
     camera(viewer).zoom *= 0.7
-
-
-def has_traced(widget: Any, nodes: int) -> bool:
-    """Whether so many nodes are placed, the last one in the section in view."""
-    snapshot = widget.controller.snapshot()
-    return len(snapshot.nodes) >= nodes and snapshot.z in snapshot.nodes
 
 
 def running(widget: Any) -> bool:
