@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 EDITED = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
 NONE = np.zeros((0, 3))
-REST_S, MOST_REST_S = 0.04, 1.0
-"""While a policy is at work the window rests between two drawings as long as one takes, within
-these bounds: whatever the machine, half of the time is left for the policy and the person."""
+REST, REST_S, MOST_REST_S = 1.5, 0.04, 1.0
+"""While a policy is at work the window rests between two drawings so many times as long as one
+takes, within these bounds: on any machine most of the time is the policy's and the person's."""
 
 
 class TraceBinding:
@@ -230,10 +230,10 @@ class TraceBinding:
         self._idle.start(0)  # comes after the painting that this has asked for
 
     def _on_idle(self) -> None:
-        """Rest for as long as the last drawing has taken until now."""
+        """Rest for a time that the last drawing gives, as long as it has taken until now."""
         now = time.monotonic()
         taken = now - self._drawing_since
-        self._rest_until = now + min(max(taken, REST_S), MOST_REST_S)
+        self._rest_until = now + min(max(REST * taken, REST_S), MOST_REST_S)
 
     def _show(self, snapshot: "Snapshot") -> None:
         self._show_nodes(snapshot)

@@ -56,8 +56,10 @@ class PolicyOverlays:
 
     def _show_heat(self, controller: "TraceController") -> None:
         trace, proposal = controller.trace, controller.proposal
-        shown = proposal is not None and proposal.heatmap is not None
-        self.heat.visible = shown and controller.wants_heatmap
+        there = proposal is not None and proposal.heatmap is not None
+        shown = there and controller.wants_heatmap
+        if self.heat.visible != shown:  # to be told what it knows costs a layer much
+            self.heat.visible = shown
         if trace is None or proposal is None or proposal.heatmap is None:
             return
         if proposal is not self._heat_of:
