@@ -28,11 +28,15 @@ def command(
     policy: Annotated[
         str, typer.Option(help="The policy to begin with, a name or a folder.")
     ] = "default",
-    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 300,
+    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 900,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time for the updates at most.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1.5e-4,
+    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 5e-4,
+    share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Of what was learned, kept; less forgets less."),
+    ] = 0.4,
     held_out: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Share of the sessions to score on.")
     ] = 0.2,
@@ -63,6 +67,7 @@ def command(
         seed=seed,
         updates=updates,
         held_out=held_out,
+        share=share,
         optimizer=replace(base.optimizer, rate=rate),
     )
     known = tuple(rehearse) if rehearse else REHEARSAL

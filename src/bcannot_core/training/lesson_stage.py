@@ -61,19 +61,19 @@ class LearnRecipe:
     """
 
     seed: int = 0
-    updates: int = 300
+    updates: int = 900
     lessons: int = 10
-    dressed: int = 11
-    rehearsal: int = 11
+    dressed: int = 8
+    rehearsal: int = 16
     lanes: int = 48
     pool: int = 24
     refresh: int = 6
     near_corrections: float = 0.4
     corrected_weight: float = 3.0
     held_out: float = 0.2
-    share: float = 1.0
+    share: float = 0.4
     optimizer: OptimizerRecipe = field(
-        default_factory=lambda: OptimizerRecipe(rate=1.5e-4, warm_up=30, average=0.99)
+        default_factory=lambda: OptimizerRecipe(rate=5e-4, warm_up=30, average=0.99)
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
 
