@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_bcannot.batch import usual_workers
 from napari_bcannot.widgets.batch_table import BatchTable, table_view
-from napari_bcannot.widgets.parts import button, combo, offer, row, text
+from napari_bcannot.widgets.parts import button, combo, offer, row, show_progress, text
 
 if TYPE_CHECKING:
     from napari_bcannot.batch import BatchController
@@ -160,9 +160,8 @@ class BatchView(QWidget):
         self.save.setEnabled(bool(controller.traced))
         self.take_over.setEnabled(bool(controller.traced) and not running)
         self.status.setText(controller.text)
-        self.progress.setRange(0, max(1, total))
-        self.progress.setValue(came)
-        self.progress.setFormat(f"{came} of {total} traces" if total else "no batch")
+        words = f"{came} of {total} traces" if total else "no batch"
+        show_progress(self.progress, came, max(1, total), words)
 
 
 def _form() -> QFormLayout:

@@ -16,7 +16,16 @@ from qtpy.QtWidgets import (
 
 from napari_bcannot.learning import Progress, SessionEntry
 from napari_bcannot.widgets.loss_plot import LossPlot
-from napari_bcannot.widgets.parts import button, combo, fine_print, offer, row, text, widen
+from napari_bcannot.widgets.parts import (
+    button,
+    combo,
+    fine_print,
+    offer,
+    row,
+    show_progress,
+    text,
+    widen,
+)
 
 _STEPS = 1000
 _PATH = Qt.ItemDataRole.UserRole
@@ -160,9 +169,8 @@ class LearnView(QWidget):
         self.stop.setEnabled(running)
         self.pause.setText("Go on" if paused else "Pause")
         unknown = running and progress.stage in _BUSY and progress.done == 0 and not paused
-        self.progress.setRange(0, 0 if unknown else _STEPS)
-        if not unknown:
-            self.progress.setValue(round(progress.done * _STEPS))
+        done = 0 if unknown else round(progress.done * _STEPS)
+        show_progress(self.progress, done, 0 if unknown else _STEPS)
         self.status.setText(f"Paused. {progress.message}" if paused else progress.message)
         self.plot.show_losses(progress.losses)
         self.scores.setText(_scores(progress))

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from bcannot_core.volumes import CatalogueEntry, ScaleInfo
 from bcannot_core.volumes.fetching import FetchState
-from napari_bcannot.widgets.parts import button, combo, fine_print, row, text, widen
+from napari_bcannot.widgets.parts import button, combo, fine_print, row, show_progress, text, widen
 
 CHOOSE = "Choose a volume…"
 NO_ADDRESS = "Choose a volume, or give the address of yours."
@@ -188,9 +188,9 @@ class OpenView(QWidget):
         self.open.setEnabled(not opening)
         self.cancel.setEnabled(busy)
         self.retry.setVisible(failed)
-        self.progress.setRange(0, 0 if opening else max(total, 1))
-        self.progress.setValue(total - waiting if waiting else max(total, 1))
-        self.progress.setFormat(f"{total - waiting} of {total} blocks" if waiting else "")
+        came = total - waiting if waiting else max(total, 1)
+        words = f"{total - waiting} of {total} blocks" if waiting else ""
+        show_progress(self.progress, came, 0 if opening else max(total, 1), words)
         self.progress.setVisible(busy)
         self.go.setEnabled(any_layer)
         self.copy.setEnabled(any_layer)

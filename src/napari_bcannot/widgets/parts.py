@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QGraphicsOpacityEffect,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -132,6 +133,20 @@ def index_of(items: Sequence[Any], wanted: Any) -> int:
         if item is wanted or (isinstance(item, str) and item == wanted)
     )
     return next(found, -1)
+
+
+def show_progress(bar: QProgressBar, done: int, total: int, words: str | None = None) -> None:
+    """Fill in a progress bar; without a total it only says that something goes on.
+
+    It is painted along with everything else: by itself it would paint at once, and the whole window
+    with it.
+    """
+    bar.setUpdatesEnabled(False)
+    bar.setRange(0, total)
+    bar.setValue(done)
+    if words is not None:
+        bar.setFormat(words)
+    bar.setUpdatesEnabled(True)
 
 
 def offer(field: QComboBox, entries: Sequence[tuple[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_bcannot.review_keys import REVIEW_SHORTCUTS
-from napari_bcannot.widgets.parts import button, fine_print, row, text, widen
+from napari_bcannot.widgets.parts import button, fine_print, row, show_progress, text, widen
 
 if TYPE_CHECKING:
     from napari_bcannot.review_shown import Entry, ReviewSnapshot
@@ -69,8 +69,7 @@ class ReviewView(QWidget):
         """Show a review; ``here`` says whether a place is at hand."""
         done, total = shown.progress
         self.progress.setVisible(shown.looking)
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
+        show_progress(self.progress, done, total)
         self.cancel.setVisible(shown.looking)
         self.look.setEnabled(not shown.looking and shown.stale > 0)
         self.look.setText(_look_text(shown))

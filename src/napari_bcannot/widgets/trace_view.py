@@ -20,7 +20,16 @@ from qtpy.QtWidgets import (
 
 from napari_bcannot.shortcuts import HELP, LABELS
 from napari_bcannot.snapshot import Mode
-from napari_bcannot.widgets.parts import button, combo, fine_print, offer, row, text, widen
+from napari_bcannot.widgets.parts import (
+    button,
+    combo,
+    fine_print,
+    offer,
+    row,
+    show_progress,
+    text,
+    widen,
+)
 from napari_bcannot.widgets.trace_boxes import AskRow, ModeRow, NeuriteBox
 
 if TYPE_CHECKING:
@@ -192,13 +201,9 @@ class TraceView(QWidget):
         self._show_progress(snapshot)
 
     def _show_progress(self, snapshot: "Snapshot") -> None:
-        bar = self.progress
-        bar.setUpdatesEnabled(False)  # it would paint at once, and the whole window with it
-        bar.setRange(0, max(1, snapshot.sections))
-        bar.setValue(snapshot.section if snapshot.active else 0)
-        text = f"section {snapshot.section} of {snapshot.sections}"
-        bar.setFormat(text if snapshot.active else "no trace")
-        bar.setUpdatesEnabled(True)
+        here, sections = snapshot.section, snapshot.sections
+        words = f"section {here} of {sections}" if snapshot.active else "no trace"
+        show_progress(self.progress, here if snapshot.active else 0, max(1, sections), words)
 
     def show_volumes(self, layers: list[Any]) -> None:
         """Offer these layers; the chosen one stays chosen while it is there."""
