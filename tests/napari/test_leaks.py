@@ -59,26 +59,120 @@ def callbacks(viewer):
     return bound + len(viewer.mouse_drag_callbacks) + len(viewer.keymap)
 
 
-def use_trace(viewer, widget, qtbot, policy):
-    """Trace two neurites, one by the policy, and go over to the first one again."""
-    widget.shelf._load = lambda name: policy
-    widget.view.sections.setValue(4)
-    widget.begin((0, 90, 80))
-    widget.next_section()
-    widget.begin((1, 100, 100))
-    widget.use_mode("auto")
-    widget.view.ask.asks.setChecked(False)
-    widget.view.heatmap.setChecked(True)
-    widget.step()
-    qtbot.waitUntil(lambda: not widget.controller.snapshot().running, timeout=120_000)
-    widget.previous_neurite()
-    widget.branch(1)
-    widget.undo()
+class Uses:
+    """What a person would do with each widget, in short; named after the widgets."""
+
+    def __init__(self, viewer, qtbot, folder, policy, make_tracer):
+        self.viewer, self.qtbot, self.folder = viewer, qtbot, folder
+        self.policy, self.make_tracer = policy, make_tracer
+
+    def until(self, condition):
+        self.qtbot.waitUntil(condition, timeout=120_000)
+
+    def trace_neuron(self, widget):
+        """Trace two neurites, one by the policy, and go over to the first one again."""
+        widget.shelf._load = lambda name: self.policy
+        widget.view.sections.setValue(4)
+        widget.begin((0, 90, 80))
+        widget.next_section()
+        widget.begin((1, 100, 100))
+        widget.use_mode("auto")
+        widget.view.ask.asks.setChecked(False)
+        widget.view.heatmap.setChecked(True)
+        widget.step()
+        self.until(lambda: not widget.controller.snapshot().running)
+        widget.previous_neurite()
+        widget.branch(1)
+        widget.undo()
+
+    def open_a_volume(self, widget):
+        """Open a file and go to a place of it."""
+        path = self.folder / "mine.npz"
+        if not path.exists():
+            grey = np.random.default_rng(0).integers(0, 255, (6, 80, 90)).astype(np.uint8)
+            np.savez(path, em=grey, voxel_nm=np.array([30.0, 8.0, 8.0]))
+        count = len(self.viewer.layers)
+        widget.use_address(str(path))
+        widget.open()
+        self.until(lambda: len(self.viewer.layers) > count and not widget.opener.busy)
+        self.viewer.dims.set_point(0, 90)
+
+    def trace_many(self, widget):
+        """Trace from the start points of a table."""
+        table = self.folder / "starts.csv"
+        table.write_text("z,y,x\n0,90,80\n1,92,83\n")
+        widget._load = lambda name: self.make_tracer()
+        widget.add_table(table)
+        self.until(lambda: len(widget.controller.rows) == 2)
+        widget.start()
+        self.until(lambda: not widget.controller.running)
+        assert widget.controller.traced
+
+    def review_traces(self, widget):
+        """Look at what *Trace neuron* holds, accept a place and skip one."""
+        dock, tracing = self.viewer.window.add_plugin_dock_widget("napari-bcannot", "Trace neuron")
+        self.trace_neuron(tracing)
+        widget._load = lambda name: (Looker(), None)
+        widget.look()
+        self.until(lambda: widget.desk is not None and not widget.desk.looking)
+        widget.accept()
+        widget.skip()
+        self.viewer.window.remove_dock_widget(dock)
+
+    def sessions(self, widget):
+        """List the sessions of another folder."""
+        widget.use_folder(self.folder)
+        widget.refresh()
+
+    def learn_from_me(self, widget):
+        """Tick all and none, and ask to learn from nothing."""
+        widget.refresh()
+        widget.tick_all()
+        widget.tick_none()
+        widget.start()
+
+    def play_a_task(self, widget):
+        """Play another world, let the annotator go on by itself, and stop it."""
+        widget.new_seed()
+        widget.begin()
+        self.until(lambda: not widget.background.busy)
+        widget.toggle()
+        self.qtbot.wait(30)
+        widget.toggle()
+
+
+class Choice(NamedTuple):
+    click_xy: tuple[int, int]
+    confidence: float
+
+
+class Looker:
+    """Looks at traces for the review; doubts everything alike."""
+
+    def reset(self):
+        pass
+
+    def propose(self, frame):
+        return Choice((200, 200), 0.9)
+
+    def observe(self, _frame, _click):
+        pass
+
+    def belief(self, _click):
+        return 0.5
 
 
 @pytest.mark.parametrize("name", widget_names())
 def test_a_widget_opened_used_and_closed_leaves_nothing(
-    make_napari_viewer, make_tube, pixel_policy, qtbot, monkeypatch, tmp_path, name
+    make_napari_viewer,
+    make_tube,
+    make_tracer,
+    pixel_policy,
+    qtbot,
+    monkeypatch,
+    notices,
+    tmp_path,
+    name,
 ):
     from napari.qt.threading import WorkerBase
     from qtpy.QtWidgets import QApplication
@@ -91,14 +185,13 @@ def test_a_widget_opened_used_and_closed_leaves_nothing(
     layer = viewer.add_image(
         tube.array(), scale=tube.voxel_nm, units=("nm",) * 3, contrast_limits=(0, 255), name="em"
     )
+    uses = Uses(viewer, qtbot, tmp_path, pixel_policy, make_tracer)
+    use = getattr(uses, name.lower().replace(" ", "_"))
     ghosts, first = [], None
     for i in range(TIMES):
         dock, widget = viewer.window.add_plugin_dock_widget("napari-bcannot", name)
         QApplication.processEvents()
-        if name == "Trace neuron":
-            use_trace(viewer, widget, qtbot, pixel_policy)
-        else:
-            qtbot.wait(30)
+        use(widget)
         ghosts.append(weakref.ref(widget))
         viewer.window.remove_dock_widget(dock)
         del dock, widget

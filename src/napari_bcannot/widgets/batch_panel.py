@@ -37,6 +37,16 @@ class _Post(QObject):
     """Brings what a job tells on its thread to the GUI thread."""
 
     told = QtSignal(object, object)
+    ended = QtSignal(object, str)
+
+    def carry_out(self, job: BatchJob) -> None:
+        """Do a job (on a worker thread), and tell how it ended."""
+        problem = ""
+        try:
+            job.work(partial(self.told.emit, job))
+        except Exception as error:  # noqa: BLE001  any policy or cluster may be behind it
+            problem = describe_error(error)
+        self.ended.emit(job, problem)
 
 
 class BatchWidget(DockedWidget):
@@ -61,6 +71,7 @@ class BatchWidget(DockedWidget):
         self._background = Background(notices.show_error, latest=False)
         self._post = _Post(self)
         self._post.told.connect(self._on_told)
+        self._post.ended.connect(self._on_end)
         self._draw = QTimer(self)
         self._draw.setSingleShot(True)
         self._draw.setInterval(DRAW_MS)
@@ -135,12 +146,8 @@ class BatchWidget(DockedWidget):
                 notices.show_warning("There is no start point that is still to be traced.")
             return
         self._layers = None
-        worker = create_worker(
-            job.work, partial(self._post.told.emit, job), _start_thread=False, _ignore_errors=True
-        )
-        worker.returned.connect(lambda _: self._on_end(job, ""))
-        worker.errored.connect(lambda error: self._on_end(job, describe_error(error)))
-        worker.start()
+        # a function connected to the worker's own signals would keep the widget alive
+        create_worker(self._post.carry_out, job, _start_thread=False, _ignore_errors=True).start()
 
     def _order(self, layer: Any) -> BatchOrder:
         view = self.view
