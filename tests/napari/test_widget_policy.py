@@ -79,10 +79,21 @@ def test_pause_step_and_stop(make_desk, pixel_policy):
 def test_a_person_corrects_while_the_policy_runs_and_it_goes_on_from_there(make_desk, pixel_policy):
     desk = make_desk(policy=pixel_policy, sections=8)
     desk.pick()
+    acted = threading.Event()
+    propose, made = pixel_policy.propose, []
+
+    def gated(frame):
+        made.append(len(made))
+        if len(made) > 4:
+            acted.wait(20)  # it is at work, however quick it is
+        return propose(frame)
+
+    pixel_policy.propose = gated
     desk.press("start")
-    desk.until(lambda: desk.viewer.dims.current_step[0] >= 2)
+    desk.until(lambda: len(made) > 4 and desk.viewer.dims.current_step[0] == desk.snapshot.z >= 2)
     desk.click((150, 150))
     assert ("person", "place") in desk.actions[1:]
+    acted.set()
     desk.until_phase("finished")
     trusted = [click for what, click in pixel_policy.log if what == "trust"]
     assert len(trusted) >= 2, "the policy was not told what the person did"
