@@ -4,6 +4,8 @@ Every run has a generation. Pausing, stopping or failing starts another generati
 whatever the worker still sends is recognised as stale and dropped.
 """
 
+from abc import ABC, abstractmethod
+
 from psygnal import Signal
 
 from bcannot_core.annotators.labels import Flag
@@ -20,7 +22,7 @@ ASKED = frozenset({"place", "remove", "undo", "done"})
 HOW = "Enter accepts, a click corrects."
 
 
-class PolicyTurns:
+class PolicyTurns(ABC):
     """A policy's runs in the active neurite.
 
     Attributes
@@ -279,9 +281,9 @@ class PolicyTurns:
         self._phase, self._said = phase, message
         self._tell()
 
+    @abstractmethod
     def snapshot(self) -> Snapshot:
         """Return what is to be shown."""
-        raise NotImplementedError
 
     def _tell(self) -> None:
         self.changed.emit(self.snapshot())
