@@ -90,7 +90,7 @@ class TraceBinding:
         self.settled: Callable[[], None] = lambda: None
         """Called when an edit is over and the layers show the session again."""
         self.drawn: Callable[[Snapshot], None] = lambda _snapshot: None
-        """Called with what the layers show by now."""
+        """Called with what the layers show by now, while a policy is at work."""
         self.overlays = PolicyOverlays(viewer, placement, name, node_size)
         self.heat = self.overlays.heat
         self.edges = path_layer(f"{name} path", COLOURS[0], node_size, placement)
@@ -225,7 +225,8 @@ class TraceBinding:
         finally:
             self._writing = False
         self._viewed_z = self._section_in_view()
-        self.drawn(snapshot)
+        if snapshot.running:
+            self.drawn(snapshot)
         self._on_idle()
         self._idle.start(0)  # comes after the painting that this has asked for
 

@@ -1,5 +1,6 @@
 """Learning from sessions: from clicks to a named policy with scores and a card."""
 
+import inspect
 import json
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 import torch
 from test_lessons import traced
 
+from bcannot_core.cli.learn import command
 from bcannot_core.episodes.dataset import EpisodeWriter
 from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.policy.checkpoint import load_glance, read_config
@@ -254,3 +256,11 @@ def test_the_command_learns(cli, episodes, random_policy, labelled_npz, tmp_path
     code, _, err = cli("learn", tmp_path / "dataset", "--name", "default")
     assert code == 2
     assert "shipped" in err
+
+
+def test_the_command_s_defaults_are_those_of_the_recipe():
+    asked = {name: p.default for name, p in inspect.signature(command).parameters.items()}
+    recipe = LearnRecipe()
+    assert asked["rate"] == recipe.optimizer.rate
+    for name in ("updates", "share", "held_out", "seed"):
+        assert asked[name] == getattr(recipe, name), name
