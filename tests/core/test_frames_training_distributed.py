@@ -72,9 +72,13 @@ def run(out, size, parallel="ddp", *, budget=None, resume=False, **values):
         )
         for rank in range(size)
     ]
-    for process in started:
-        _, said = process.communicate(timeout=250)
-        assert process.returncode == 0, said
+    try:
+        ends = [(process.communicate(timeout=250)[1], process.returncode) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert [code for _, code in ends] == [0] * size, ends
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [line for line in lines if line["stage"] == "frames"]
 

@@ -76,8 +76,10 @@ def joined(device: str) -> Iterator[World]:
         world_size=size,
         timeout=timedelta(hours=2),  # the others wait while the first one plays or saves
     )
+    world = World(chosen, rank, size)
     try:
-        yield World(chosen, rank, size)
+        yield world
+        world.gather(None)  # no process takes its end down while another still talks to it
     finally:
         dist.destroy_process_group()
 
