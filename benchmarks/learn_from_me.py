@@ -5,7 +5,7 @@
 A policy traces neurites of a tissue it never saw, with a scripted person who corrects it; the
 sessions keep clicks, no labels. The policy learns from them as ``bcannot learn`` lets it, in rounds
 that each begin with what came of the one before. Then the old and the new policy trace other
-neurites, alone, in another volume of the new tissue and in two of the kinds that the old one was
+neurites, alone, in other volumes of the new tissue and in two of the kinds that the old one was
 trained on. What is in DIR already is not done again.
 """
 
@@ -32,7 +32,7 @@ from bcannot_core.training.lesson_stage import LearnRecipe
 from bcannot_core.volumes import open_volume
 
 TAUGHT = "synthetic://expanded?seed=700"
-NEW = ("synthetic://expanded?seed=701",)
+NEW = tuple(f"synthetic://expanded?seed={seed}" for seed in (701, 801, 802))
 OLD = (
     "synthetic://default?seed=901&shape=64,224,224",
     "synthetic://sections30?seed=901&shape=48,256,256",
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--sections", type=int, default=40, help="of a session, at most")
     parser.add_argument("--updates", type=int, nargs="+", default=[900], help="of each round")
-    parser.add_argument("--episodes", type=int, default=40, help="to score on, in either tissue")
+    parser.add_argument("--episodes", type=int, default=40, help="to score on, in each volume")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -159,7 +159,7 @@ def score(policy: str, volumes: tuple[str, ...], asked: argparse.Namespace) -> d
     """Return the means over the neurites of some volumes, traced by the policy alone."""
     acting = Policy.load(policy, device="cpu")
     options = EvaluationOptions(
-        episodes=asked.episodes // len(volumes), seed=5, forced=0, trace=TraceOptions(30)
+        episodes=asked.episodes, seed=5, forced=0, trace=TraceOptions(30)
     )
     parts = [
         evaluate_tracing(acting, open_volume(v), open_volume(v, labels=True), options)

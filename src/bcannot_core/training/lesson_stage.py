@@ -71,7 +71,7 @@ class LearnRecipe:
     near_corrections: float = 0.4
     corrected_weight: float = 3.0
     held_out: float = 0.2
-    share: float = 0.4
+    share: float = 0.6
     optimizer: OptimizerRecipe = field(
         default_factory=lambda: OptimizerRecipe(rate=5e-4, warm_up=30, average=0.99)
     )
