@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--policy", default="default")
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--sections", type=int, default=40, help="of a session, at most")
-    parser.add_argument("--updates", type=int, nargs="+", default=[900], help="of each round")
+    parser.add_argument("--updates", type=int, nargs="+", default=[1400], help="of each round")
     parser.add_argument("--episodes", type=int, default=40, help="to score on, in each volume")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

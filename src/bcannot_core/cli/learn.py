@@ -28,7 +28,7 @@ def command(
     policy: Annotated[
         str, typer.Option(help="The policy to begin with, a name or a folder.")
     ] = "default",
-    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 900,
+    updates: Annotated[int, typer.Option(min=1, help="Updates at most.")] = 1400,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time for the updates at most.")
     ] = None,
@@ -36,7 +36,7 @@ def command(
     share: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Of what was learned, kept; less forgets less."),
-    ] = 0.4,
+    ] = 0.5,
     held_out: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Share of the sessions to score on.")
     ] = 0.2,

@@ -61,7 +61,7 @@ class LearnRecipe:
     """
 
     seed: int = 0
-    updates: int = 900
+    updates: int = 1400
     lessons: int = 10
     dressed: int = 8
     rehearsal: int = 16
@@ -71,7 +71,7 @@ class LearnRecipe:
     near_corrections: float = 0.4
     corrected_weight: float = 3.0
     held_out: float = 0.2
-    share: float = 0.6
+    share: float = 0.5
     optimizer: OptimizerRecipe = field(
         default_factory=lambda: OptimizerRecipe(rate=5e-4, warm_up=30, average=0.99)
     )
