@@ -1,0 +1,42 @@
+"""The shipped policy for nine tasks: what it says of itself, and that it acts on each screen."""
+
+import pytest
+
+from bcannot_core.policy.checkpoint import policy_folders, read_config
+from bcannot_core.policy.policy import Policy
+from bcannot_core.session import Session
+from bcannot_core.tasks.registry import make_task
+
+NINE = (
+    "animal_behavior_tracking",
+    "animal_limb_tracking",
+    "cell_lineage",
+    "colored_dot_tracking",
+    "exploration_3d",
+    "multichannel_alignment",
+    "neuron_tracking",
+    "road_network",
+    "spectral_plume",
+)
+
+
+def test_it_fits_into_the_wheel_and_names_what_it_learned():
+    folder = policy_folders()["tasks"]
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 8 * 2**20
+    learned = read_config(folder)["training"]["recipe"]["data"]["tasks"]
+    assert sorted(learned) == list(NINE)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "BSD-3-Clause" in card
+    assert all(task in card for task in NINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", NINE)
+def test_it_acts_in_worlds_that_nobody_saw(task):
+    session = Session(make_task(task, seed=987_654))
+    policy = Policy.load("tasks", device="cpu")
+    policy.reset()
+    did = []
+    while len(did) < 12 and not session.terminated:
+        did.append(session.apply(policy.act(session.frame()), "policy").action)
+    assert sum(action != "none" for action in did) >= 3
