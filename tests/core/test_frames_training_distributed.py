@@ -35,8 +35,10 @@ RECIPE = {
     "save_every": 100,
 }
 
+# Threads of torch outlive the process group, and one aborted a process once, presumably as the
+# interpreter ended under it: the processes leave without that end.
 _PROCESS = """
-import json, sys, torch
+import json, os, sys, torch
 from pathlib import Path
 from bcannot_core.training.frames.recipe import FramesRecipe
 from bcannot_core.training.frames.run import train_frames
@@ -45,6 +47,7 @@ torch.set_num_threads(1)
 recipe, out, parallel, budget, resume = json.loads(sys.argv[1])
 options = RunOptions(Path(out), resume, "cpu", 0, budget, parallel)
 train_frames(FramesRecipe.from_json(recipe), [], options)
+os._exit(0)
 """
 
 
