@@ -158,9 +158,7 @@ def tell(entry: Any) -> None:
 def score(policy: str, volumes: tuple[str, ...], asked: argparse.Namespace) -> dict[str, Any]:
     """Return the means over the neurites of some volumes, traced by the policy alone."""
     acting = Policy.load(policy, device="cpu")
-    options = EvaluationOptions(
-        episodes=asked.episodes, seed=5, forced=0, trace=TraceOptions(30)
-    )
+    options = EvaluationOptions(episodes=asked.episodes, seed=5, forced=0, trace=TraceOptions(30))
     parts = [
         evaluate_tracing(acting, open_volume(v), open_volume(v, labels=True), options)
         for v in volumes
