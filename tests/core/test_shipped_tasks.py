@@ -2,6 +2,8 @@
 
 import pytest
 
+from bcannot_core.episodes.generate import GenerateSpec, generate_episode
+from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
 from bcannot_core.policy.checkpoint import policy_folders, read_config
 from bcannot_core.policy.policy import Policy
 from bcannot_core.session import Session
@@ -40,3 +42,12 @@ def test_it_acts_in_worlds_that_nobody_saw(task):
     while len(did) < 12 and not session.terminated:
         did.append(session.apply(policy.act(session.frame()), "policy").action)
     assert sum(action != "none" for action in did) >= 3
+
+
+@pytest.mark.slow
+def test_on_recorded_history_it_places_where_annotators_do():
+    spec = GenerateSpec(task="neuron_tracking")
+    episodes = [generate_episode(spec, seed) for seed in range(987_000, 987_004)]
+    found = evaluate_teacher_forced(Policy.load("tasks", device="cpu"), episodes)
+    assert found["placement_at_5px"] > 0.6
+    assert found["action_accuracy"] > 0.7

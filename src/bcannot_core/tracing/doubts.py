@@ -33,7 +33,7 @@ VETTED = 0.3
 
 _BIAS = 1.0
 _UNSURE, _OFF, _MISTAKEN = 1.0, 25.0, 1.5
-_MOST_OFF = 0.2
+_MOST_OFF = 0.2  # less belief than that says no more: other reasons are to be heard, too
 _USUAL_LOGIT = -4.0
 _AGREE_PX = 12.0
 _LEAST = 1e-3
