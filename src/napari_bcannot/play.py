@@ -7,7 +7,7 @@ scripted annotator in turns, or a recording. It says after every change what is 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from psygnal import Signal
 
@@ -20,18 +20,46 @@ from napari_bcannot.play_snapshot import PlaySnapshot
 from napari_bcannot.recording import RecordSwitch
 from napari_bcannot.turns import one_line
 
+READING = "Reading …"
 LONGEST_WAIT_MS = 3_000
 """At the real pace nobody waits longer than this for a click."""
 _MOST_MS = 0xFFFF_FFFF
 
 
+class Reader(Protocol):
+    """Who reads what the screen shows."""
+
+    def run(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Begin a job; ``done`` gets its result later, on the caller's thread."""
+
+    def drop(self) -> None:
+        """Take no notice of a job that goes on."""
+
+
+class ReadHere:
+    """Reads at once; whoever asked waits."""
+
+    def run(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do a job."""
+        done(job())
+
+    def drop(self) -> None:
+        """Do nothing: no job goes on."""
+
+
 class PlayController:
     """One session or recording at a time.
+
+    Clicks count at once. The screen follows when what it shows was read, which takes a while for
+    volumes on a disk or a server; until then there are no further clicks.
 
     Parameters
     ----------
     clock : callable
         Seconds, for the person's reaction times.
+    reader : Reader, optional
+        Reads what does not lie in memory; on this thread by default. Of a job that failed it is to
+        tell `unread`.
 
     Attributes
     ----------
@@ -44,10 +72,15 @@ class PlayController:
     changed = Signal(PlaySnapshot)
     warned = Signal(str)
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, reader: Reader | None = None
+    ) -> None:
         self.player: Player | None = None
         self._records = RecordSwitch(self._open_recording, self.warned.emit)
         self._clock = clock
+        self._reader: Reader = reader or ReadHere()
+        self._awaited: Any = None
+        self._stale = False
         self._clicked_at = clock()
         self._title = ""
         self._playing = False
@@ -86,13 +119,15 @@ class PlayController:
     def close(self) -> None:
         """Let go of everything; what was recorded stays."""
         self._records.end()
-        self.player = None
+        self._reader.drop()
+        self.player = self._awaited = None
         self._title, self._playing, self._thinks = "", False, False
         self._say(PlaySnapshot.text)
 
     def _replace(self, player: Player, title: str) -> None:
         self._records.end()
-        self.player, self._title = player, title
+        self._reader.drop()
+        self.player, self._title, self._awaited = player, title, None
         self._playing = self._thinks = False
 
     # ----------------------------------------------------------------------------- person
@@ -109,7 +144,7 @@ class PlayController:
     def click(self, click_xy: tuple[int, int]) -> None:
         """Click in the screen for the person, who takes over from the annotator."""
         player = self.player
-        if player is None:
+        if player is None or self._is_stale():
             return
         self._playing = self._thinks = False
         if player.session.terminated and player.at_end and not player.recorded:
@@ -140,7 +175,7 @@ class PlayController:
     def _retrace(self, otherwise: str, *, redo: bool) -> None:
         """Undo where the screen has no such button, or redo."""
         player = self.player
-        if player is None or player.recorded:
+        if player is None or player.recorded or self._is_stale():
             return
         player.seek(player.steps)
         session = player.session
@@ -176,7 +211,7 @@ class PlayController:
     def play(self) -> None:
         """Go on by itself: through the recording or earlier steps, then by the annotator."""
         player = self.player
-        if player is None:
+        if player is None or self._is_stale():
             return
         if player.recorded and player.at_end:
             player.seek(0)
@@ -221,7 +256,7 @@ class PlayController:
     def tick(self) -> None:
         """Take the next step, of a session that is watched or a recording that is played."""
         player = self.player
-        if player is None:
+        if player is None or self._is_stale():
             return
         live = player.at_end
         try:
@@ -297,9 +332,50 @@ class PlayController:
             return "Done. The session could not be added to the dataset."
         return f"Done. Recorded: {recording.stored} clicks, in {self._records.folder}."
 
+    # ------------------------------------------------------------------------------- read
+    def unread(self, message: str) -> None:
+        """Take note that what was awaited could not be read; the next step tries again."""
+        asked, self._awaited = self._awaited, None
+        if self.player is not None and self.player.state is not asked:
+            self._say(self._said)
+            return
+        self._playing = self._thinks = False
+        self._said = "This moment could not be read: press Step to try again, or Back."
+        self.warned.emit(message)
+        self.changed.emit(self.snapshot())
+
+    def _is_stale(self) -> bool:
+        """Whether the screen does not show the moment; if nobody reads it, somebody does now."""
+        if self._stale and self._awaited is None:
+            self._say("")
+        return self._stale
+
+    def _read(self) -> None:
+        """Have the moment read unless it is at hand; one read at a time, however fast one looks."""
+        player = self.player
+        self._stale = player is not None and not player.at_hand
+        if player is None or not self._stale or self._awaited is not None:
+            return
+        self._awaited = player.state
+        try:
+            self._reader.run(player.reading(), self._has_read)
+        except BcannotError as error:
+            self.unread(one_line(error))
+
+    def _has_read(self, _: Any) -> None:
+        asked, self._awaited = self._awaited, None
+        if self.player is not None and self.player.state is not asked:
+            self._say(self._said)
+        else:
+            self._stale = False
+            self.changed.emit(self.snapshot())
+
     # --------------------------------------------------------------------------- internal
     def frame(self) -> Any:
-        """Return the frame to show, uint8 (h, w, 3); None where there is nothing."""
+        """Return the frame to show, uint8 (h, w, 3); None where there is nothing.
+
+        To be asked for while the snapshot is not stale: it would read what is not at hand.
+        """
         return None if self.player is None else self.player.frame(think=self._thinks)
 
     def snapshot(self) -> PlaySnapshot:
@@ -310,25 +386,20 @@ class PlayController:
         view = player.view(think=self._thinks)
         live = player.at_end and not player.recorded and not player.session.terminated
         return PlaySnapshot(
+            stale=self._stale,
             title=self._title,
             position=view.position,
             steps=view.steps,
             playing=self._playing,
             can_advance=player.can_advance,
-            can_click=live,
+            can_click=live and not self._stale,
             recorded=player.recorded,
             caption="" if view.caption is None else view.caption.text,
             mistaken=view.caption is not None and "mistake" in view.caption.events,
-            text=self._said,
-            score=self._score(player),
+            text=READING if self._stale and self._awaited is not None else self._said,
+            score=None if self._stale else player.score(),
             recording=None if self.recording is None else self.recording.path,
         )
-
-    def _score(self, player: Player) -> dict[str, Any] | None:
-        try:
-            return player.score()
-        except BcannotError:  # no ground truth, or it cannot be read
-            return None
 
     def _ms(self) -> int:
         before, self._clicked_at = self._clicked_at, self._clock()
@@ -336,4 +407,5 @@ class PlayController:
 
     def _say(self, message: str) -> None:
         self._said = message
+        self._read()
         self.changed.emit(self.snapshot())

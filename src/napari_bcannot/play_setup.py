@@ -1,12 +1,14 @@
 """What is to be played: a task's world, its screen and its annotator. No Qt here."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bcannot_core.episodes.player import Habits, Player
+from bcannot_core.errors import BcannotError
 from bcannot_core.screen import random_variant
 from bcannot_core.tasks.registry import make_task
 from napari_bcannot.play_snapshot import task_title
@@ -76,5 +78,8 @@ class PlaySetup:
         source = {} if self.source is None else self.source.options()
         task = make_task(self.task, self.seed, variant=self.screen, **self.options, **source)
         player = Player.play(task, self.seed, self.habits)
-        player.session.frame()  # reads what is shown first, here and not in the window's thread
+        player.reading()()  # what is shown first: here, and not in the window's thread
+        with suppress(BcannotError):  # no annotator, or no ground truth
+            player.upcoming(think=True)  # reads the neurite's course
+        player.work_as(self.habits)  # afresh
         return player

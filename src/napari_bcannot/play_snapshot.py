@@ -14,6 +14,8 @@ class PlaySnapshot:
     ----------
     title : str
         What is played or looked at.
+    stale : bool
+        Whether the screen does not show the moment: it is being read, or could not be.
     position, steps : int
         Where the shown moment stands.
     playing : bool
@@ -35,6 +37,7 @@ class PlaySnapshot:
     """
 
     title: str = ""
+    stale: bool = False
     position: int = 0
     steps: int = 0
     playing: bool = False

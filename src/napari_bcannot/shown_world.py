@@ -6,6 +6,9 @@ from typing import Any
 from napari.layers import Layer
 
 from bcannot_core.tasks.neuron_tracing import NeuronTracing
+from bcannot_core.volumes import Volume
+from napari_bcannot.fetching import Refresher
+from napari_bcannot.remote_layers import volume_layer
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -57,6 +60,31 @@ def section_of(task: Any, state: Any) -> int | None:
     return section
 
 
+def read_world(task: Any, state: Any) -> list[LayerData]:
+    """Return the layers of a world and its annotation; any thread may ask.
+
+    Volumes that do not lie in memory are fetched part by part as they are looked at.
+
+    Raises
+    ------
+    BcannotError
+        The world cannot be read.
+    """
+    layers = for_view(task.layers(state))
+    if task.in_memory:
+        return layers
+    read = {"volume": task.world.volume, "ground truth": task.world.labels}
+    return [_fetched(layer, read.get(layer[1]["name"])) for layer in layers]
+
+
+def _fetched(layer: LayerData, volume: Any) -> LayerData:
+    """Return a layer whose voxels are fetched as they are looked at, where they must be."""
+    if not isinstance(volume, Volume) or volume.in_memory:
+        return layer
+    data, meta, kind = volume_layer(volume, finest=volume.scale)
+    return data, {**meta, **layer[1], "translate": (0.0, 0.0, 0.0)}, kind
+
+
 class ShownWorld:
     """The layers of one world in a viewer.
 
@@ -70,15 +98,22 @@ class ShownWorld:
         self._viewer = viewer
         self._shown: dict[str, Layer] = {}
 
-    def show(self, task: Any, state: Any) -> None:
+    def show(self, task: Any, state: Any, layers: list[LayerData] | None = None) -> None:
         """Show a world and its annotation in a state; where it is there, the annotation anew.
+
+        Parameters
+        ----------
+        task, state
+            What to show.
+        layers : list of tuple, optional
+            What `read_world` returned of them; read here by default.
 
         Raises
         ------
         BcannotError
             The world cannot be read.
         """
-        layers = for_view(task.layers(state))
+        layers = read_world(task, state) if layers is None else layers
         world = {meta["name"] for _, meta, _ in task.layers()}
         if not any(layer in self._viewer.layers for layer in self._shown.values()):
             self.forget()
@@ -94,6 +129,7 @@ class ShownWorld:
                 self._viewer.layers.remove(there)
             self._shown[key] = Layer.create(data, meta, kind)
             self._viewer.add_layer(self._shown[key])
+            Refresher.shared().attach(self._shown[key])
         if active is not None and active in self._viewer.layers:
             self._viewer.layers.selection.active = active
         self._go_to(task, state, layers)

@@ -5,6 +5,7 @@ after the last click. A player stands at one position and shows its frame, with 
 next marked on it and described.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -18,7 +19,7 @@ from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.export import mark_click
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.worlds import build_task
-from bcannot_core.errors import TaskError, VolumeError
+from bcannot_core.errors import BcannotError, TaskError, VolumeError
 from bcannot_core.screen import Screen
 from bcannot_core.session.clicks import ClickToken, Outcome
 from bcannot_core.session.protocol import Task
@@ -92,6 +93,7 @@ class Player:
         self._position = 0
         self._annotator: Annotator | None = None
         self._upcoming: ClickToken | None = None
+        self._scores: dict[int, dict[str, Any] | None] = {}
         session.subscribe(self._on_click)
 
     @classmethod
@@ -198,11 +200,49 @@ class Player:
         return frame
 
     def score(self) -> dict[str, Any] | None:
-        """Return the task's metrics where the shown moment is after Done, None before."""
+        """Return the task's metrics where the shown moment is after Done.
+
+        None before, and where there is no ground truth or it cannot be read.
+        """
         if not self.task.terminated(self.state):
             return None
-        score: dict[str, Any] = self.task.score(self.state)
-        return score
+        return self._scored(self._position, self.state)
+
+    def _scored(self, position: int, state: Any) -> dict[str, Any] | None:
+        """Return the metrics of a moment, computed once: what was clicked does not change."""
+        if position not in self._scores:
+            try:
+                self._scores[position] = self.task.score(state)
+            except BcannotError:
+                self._scores[position] = None
+        return self._scores[position]
+
+    # ------------------------------------------------------------------------------- read
+    @property
+    def at_hand(self) -> bool:
+        """Whether the shown moment's frame and score need nothing from a disk or a server."""
+        task = self.task
+        if task.in_memory:
+            return True
+        scored = self._position in self._scores or not task.terminated(self.state)
+        return bool(scored and task.at_hand(self.state))
+
+    def reading(self) -> Callable[[], None]:
+        """Return a job that reads what the shown moment needs; any thread may run it.
+
+        Raises
+        ------
+        VolumeError
+            From the job: the frame cannot be read.
+        """
+        task, position, state = self.task, self._position, self.state
+
+        def read() -> None:
+            task.content(state)
+            if task.terminated(state):
+                self._scored(position, state)
+
+        return read
 
     # -------------------------------------------------------------------------------- act
     def work_as(self, habits: Habits) -> None:

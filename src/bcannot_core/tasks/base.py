@@ -147,6 +147,15 @@ class TaskBase(ABC):
     def content(self, state: Any) -> Content:
         """Return what the screen shows."""
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether frames and scores need nothing from a disk or a server; by default so."""
+        return True
+
+    def at_hand(self, state: Any) -> bool:
+        """Whether the frame of a state can be drawn at once, without a disk or a server."""
+        return self.in_memory
+
     @abstractmethod
     def terminated(self, state: Any) -> bool:
         """Whether the task has ended."""

@@ -217,6 +217,18 @@ class NeuronTracing(TraceLattice, TaskBase):
             disabled=self._disabled(state.section),
         )
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the voxels of volume and labels lie in memory."""
+        read = (self.world.volume, self.world.labels)
+        return all(getattr(volume, "in_memory", True) for volume in read if volume is not None)
+
+    def at_hand(self, state: TraceState) -> bool:
+        """Whether the section of a state was drawn lately, or lies in memory."""
+        if getattr(self.world.volume, "in_memory", True):
+            return True
+        return self._pictures.holds(self.z_of(state.section), self.view(state))
+
     def _disabled(self, section: int) -> frozenset[str]:
         at_end = _NO_NEXT if section == self.sections - 1 else _ALL
         return at_end | _NO_PREVIOUS if section == 0 else at_end

@@ -6,6 +6,7 @@ are voxels, bilinear when magnifying, the mean over the pixel's area when shrink
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -181,21 +182,25 @@ def _framed(
 
 
 class SectionPictures:
-    """The pictures seen last of a volume; the same view gives the same array."""
+    """The pictures seen last of a volume; the same view gives the same array. Thread-safe."""
 
     def __init__(self, volume: VolumeLike) -> None:
         self._volume = volume
         self._kept: OrderedDict[tuple[int, CanvasView], NDArray[np.uint8]] = OrderedDict()
+
+    def holds(self, z: int, view: CanvasView) -> bool:
+        """Whether a picture is one of those seen last."""
+        return (z, view) in self._kept
 
     def get(self, z: int, view: CanvasView) -> NDArray[np.uint8]:
         """Return the picture of a section in a view, read-only."""
         key = (z, view)
         picture = self._kept.get(key)
         if picture is None:
-            picture = render_section(self._volume, z, view)
-            self._kept[key] = picture
+            picture = self._kept.setdefault(key, render_section(self._volume, z, view))
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         else:
-            self._kept.move_to_end(key)
+            with suppress(KeyError):  # another thread may have let go of it
+                self._kept.move_to_end(key)
         return picture

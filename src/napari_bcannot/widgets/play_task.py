@@ -1,5 +1,6 @@
 """The dock widget *Play a task*: connects the view, the controller, a timer and the viewer."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from napari_bcannot.play import PlayController
 from napari_bcannot.play_keys import REDO, UNDO, keys_help
 from napari_bcannot.play_setup import RANDOM_SCREEN, PlaySetup
 from napari_bcannot.play_snapshot import PlaySnapshot, task_title
-from napari_bcannot.shown_world import ShownWorld
+from napari_bcannot.shown_world import ShownWorld, read_world
 from napari_bcannot.turns import one_line
 from napari_bcannot.widgets.dialogs import ask_folder
 from napari_bcannot.widgets.docked import DockedWidget
@@ -39,7 +40,8 @@ class PlayTaskWidget(DockedWidget):
     def __init__(self, napari_viewer: Any) -> None:
         self.view = PlayView()
         super().__init__(napari_viewer, self.view)
-        self.controller = PlayController()
+        self.reading = Background(lambda message: self.controller.unread(message))
+        self.controller = PlayController(reader=self.reading)
         self.controller.changed.connect(self._show)
         self.controller.warned.connect(notices.show_warning)
         self.background = Background(self._on_failed)
@@ -124,11 +126,17 @@ class PlayTaskWidget(DockedWidget):
     def show_layers(self) -> None:
         """Open the world and the annotation as layers, or bring the annotation up to date."""
         player = self.controller.player
-        if player is not None:
+        if player is None:
+            return
+        task, state = player.task, player.state
+        if task.in_memory:
             try:
-                self.world.show(player.task, player.state)
+                self.world.show(task, state)
             except BcannotError as error:
                 notices.show_error(one_line(error))
+        else:
+            show = partial(self.world.show, task, state)
+            self.background.run(partial(read_world, task, state), show)
 
     def choose_recording(self) -> None:
         """Ask for a folder of recorded episodes and show the first."""
@@ -161,7 +169,7 @@ class PlayTaskWidget(DockedWidget):
             self.world.forget()
             self._show_keys()
 
-        self.background.run(lambda: Player.replay(shelf[number]), opened)
+        self.background.run(lambda: _replay(shelf, number), opened)
 
     # -------------------------------------------------------------------------- reactions
     def _on_task(self) -> None:
@@ -187,14 +195,11 @@ class PlayTaskWidget(DockedWidget):
         self.view.show_snapshot(self.controller.snapshot())
 
     def _show(self, snapshot: PlaySnapshot) -> None:
-        try:
+        if not snapshot.stale:
             self.view.canvas.show_frame(self.controller.frame())
-        except BcannotError as error:
-            self._timer.stop()
-            notices.show_error(one_line(error))
         self.view.show_snapshot(snapshot)
         self.view.record.setText("Recording" if snapshot.recording else "Record")
-        if snapshot.playing:
+        if snapshot.playing and not snapshot.stale:
             self._pace()
         else:
             self._timer.stop()
@@ -221,6 +226,14 @@ class PlayTaskWidget(DockedWidget):
         """End everything: no timer, no worker's result and no open journal stays."""
         self._timer.stop()
         self.background.drop()
+        self.reading.drop()
         self._watch.close()
         self.controller.changed.disconnect(self._show)
         self.controller.close()
+
+
+def _replay(shelf: EpisodeShelf, number: int) -> Player:
+    """Open an episode and read what it shows first."""
+    player = Player.replay(shelf[number])
+    player.reading()()
+    return player
