@@ -7,6 +7,7 @@ import pytest
 from bcannot_core.training.frames import bench
 from bcannot_core.training.frames.bench import bench_training
 from bcannot_core.training.frames.recipe import FramesRecipe
+from bcannot_core.training.frames.trainer import Trainer
 from bcannot_core.training.frames.windows import WindowSource
 
 SMALL = {
@@ -52,6 +53,26 @@ def test_only_live_windows_cost_their_drawing(monkeypatch: pytest.MonkeyPatch) -
     assert found["updates_per_s"] == pytest.approx(0.5)
     assert found["ratio"] == pytest.approx(0.5)
     assert found["frames_per_s"] == pytest.approx(0.5 * 2 * 6)  # 2 windows of 2 contexts
+
+
+def test_both_runs_learn_from_the_same_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[float]] = []
+    run, backward = Trainer.run, Trainer._backward
+
+    def started(self, progress, until=None):
+        seen.append([])
+        return run(self, progress, until)
+
+    def learnt(self, batch):
+        seen[-1].append(float(batch.frames.double().mean()))
+        return backward(self, batch)
+
+    monkeypatch.setattr(Trainer, "run", started)
+    monkeypatch.setattr(Trainer, "_backward", learnt)
+    bench_training(FramesRecipe.from_json(SMALL), updates=2, workers=0)
+    before, live, after = seen
+    assert before == live == after
+    assert len(set(live)) == len(live) == 2 + 3
 
 
 def test_the_command_tells_the_ratio(cli, tmp_path) -> None:

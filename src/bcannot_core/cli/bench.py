@@ -55,7 +55,7 @@ def command(
     render: frames a second on one core, a scripted annotator acting; generate: episodes a second
     of a mixture, by one process and by several; latency: one action of a policy, drawing
     included, and how it grows from step 10 to step 500 of a session; training: updates a second
-    on windows drawn meanwhile by worker processes, and on one batch again and again.
+    on windows drawn meanwhile by worker processes, and on the same ones drawn before.
     """
     result: dict[str, Any] = {"cpu": platform.machine(), "cores": os.cpu_count()}
     if what in (None, What.RENDER):

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import repeat
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bcannot_core.policy.frames.net import FramesNet
-from bcannot_core.training.frames.cutting import Cutter, numbered
+from bcannot_core.training.frames.cutting import Arrays, Cutter, numbered
 from bcannot_core.training.frames.distributed import World
 from bcannot_core.training.frames.recipe import FramesRecipe
 from bcannot_core.training.frames.sources import make_source
@@ -65,7 +64,9 @@ def bench_training(
     device: torch.device | None = None,
     workers: int = 1,
 ) -> dict[str, Any]:
-    """Measure updates on windows drawn as training goes on, and on one batch again and again.
+    """Measure updates on windows drawn as training goes on, and on the same ones drawn before.
+
+    They must be the same ones: an update takes as long as its frames have tiles that changed.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def bench_training(
     datasets : sequence of Path
         As above.
     updates : int
-        How many to time, after a few that are not.
+        How many to time, after a few that are not; so many batches are kept in memory.
     device : torch.device, optional
         Where; the CPU by default.
     workers : int
@@ -108,8 +109,7 @@ def _rate(recipe: FramesRecipe, cutter: Cutter, world: World, workers: int, cach
     net = FramesNet(recipe.config).to(world.device)
     trainer = Trainer(net, recipe, cutter, world, workers=0 if cached else workers)
     if cached:
-        [batch] = trainer.source.batches([range(trainer.source.windows)])
-        trainer.source = _Again(trainer.source, batch)
+        trainer.source = _DrawnBefore(trainer.source)
     ends: list[float] = []
     try:
         trainer.run(lambda _entry: ends.append(time.perf_counter()))
@@ -118,18 +118,24 @@ def _rate(recipe: FramesRecipe, cutter: Cutter, world: World, workers: int, cach
     return (len(ends) - _WARM_UP) / (ends[-1] - ends[_WARM_UP - 1])
 
 
-class _Again(WindowSource):
-    """Gives one batch again and again."""
+class _DrawnBefore(WindowSource):
+    """Draws all batches before it gives the first."""
 
-    def __init__(self, source: WindowSource, batch: Batch) -> None:
+    def __init__(self, source: WindowSource) -> None:
         self.cutter, self.windows, self.slots = source.cutter, source.windows, source.slots
-        self._batch, self._source = batch, source
+        self._source = source
 
     def batches(self, numbers: Iterable[Sequence[int]]) -> Iterator[Batch]:
-        return repeat(self._batch)
+        yield from [_kept(batch) for batch in self._source.batches(numbers)]
 
     def close(self) -> None:
         self._source.close()
+
+
+def _kept(batch: Batch) -> Batch:
+    """Return a batch whose arrays nobody draws on again."""
+    copies = {field.name: getattr(batch.arrays, field.name).copy() for field in fields(Arrays)}
+    return replace(batch, arrays=Arrays(**copies))
 
 
 def _cutter(recipe: FramesRecipe, datasets: Sequence[Path]) -> Cutter:
