@@ -7,7 +7,8 @@ The *Trace neuron* widget traces neurites of the sample volume in Auto, displaye
 ``--nodes`` puts so many nodes of other neurites into the list first. Blocking of the window is
 measured by a timer of 5 ms during the runs, as it passes on the clock (other programs count) and as
 processor time of the GUI thread (they do not). What a node placed by hand, a step to another
-section and going over to another neurite take of the GUI thread is measured beside it.
+section and going over to another neurite take of the GUI thread is measured beside it, and what
+turning the neurites takes in three dimensions, the volume hidden.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari
 from bcannot_core.tasks.neurites import NeuritePath, sample_neurites
-from napari_bcannot.compat import main_window
+from napari_bcannot.compat import camera, main_window
 from napari_bcannot.geometry import VOLUME_KEY
 from napari_bcannot.nodes import Place
 from napari_bcannot.policies import load_policy
@@ -91,7 +92,7 @@ def _measure(asked: argparse.Namespace) -> None:
     _fill(widget, drawn, asked.nodes)
     figures = _trace(widget, drawn, asked.traces)
     figures |= {"other_nodes": asked.nodes, "load": round(os.getloadavg()[0], 1)}
-    figures |= _by_hand(viewer, widget)
+    figures |= _by_hand(viewer, widget) | {"turn_3d_ms": _turn(viewer)}
     figures["fast_enough"] = figures["sections_per_s"] >= SECTIONS_PER_S
     figures["never_held_long"] = figures["held_ms_clock"] <= HELD_MS
     print(json.dumps(figures, indent=1))
@@ -178,6 +179,19 @@ def _by_hand(viewer: napari.Viewer, widget: TraceNeuronWidget) -> dict[str, floa
         "step_ms": _median(step),
         "other_neurite_ms": _median(switch) if len(widget.controller.neurites) > 1 else 0.0,
     }
+
+
+def _turn(viewer: napari.Viewer) -> float:
+    """Return what it takes of the GUI thread to turn all nodes and paths: the median of 8."""
+    for layer in viewer.layers:
+        layer.visible = layer.visible and VOLUME_KEY not in layer.metadata
+    viewer.dims.ndisplay = 3
+    _settle(0.5)
+
+    def turn(i: int) -> None:
+        camera(viewer).angles = (10.0 * i, 20.0, 90.0)
+
+    return _median(turn)
 
 
 def _median(do: Callable[[int], None]) -> float:
