@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from napari_bcannot.geometry import VOLUME_KEY
 IMAGES = Path(__file__).parents[1] / "images"
 WINDOW = (1360, 860)
 EM, LABELS = "sample EM", "sample neurites"
+MOST_DRAWN = 400
 
 
 @contextmanager
@@ -51,18 +53,20 @@ def undock(viewer: napari.Viewer, widget: Any) -> None:
     settle(0.5)
 
 
-def neurites(viewer: napari.Viewer, count: int, seed: int = 0) -> list[NeuritePath]:
-    """Return long neurites of the sample volume that begin well inside it."""
+def neurites(
+    viewer: napari.Viewer, count: int, seed: int = 0, least: int = 40
+) -> list[NeuritePath]:
+    """Return neurites of the sample volume of at least so many sections, begun well inside it."""
     labels = viewer.layers[LABELS].metadata[VOLUME_KEY]
     drawn = sample_neurites(labels, np.random.default_rng(seed), min_sections=20, sections=50)
     found: dict[int, NeuritePath] = {}
-    for path in drawn:
+    for path in islice(drawn, MOST_DRAWN):
         begins = path.points_yx[0]
-        if len(path) >= 40 and begins.min() >= 40 and begins.max() <= 216:
+        if len(path) >= least and begins.min() >= 40 and begins.max() <= 216:
             found.setdefault(path.label, path)
         if len(found) == count:
-            break
-    return list(found.values())
+            return list(found.values())
+    raise LookupError(f"{len(found)} of {count} such neurites among {MOST_DRAWN}")
 
 
 def click(viewer: napari.Viewer, z: float, y: float, x: float) -> None:

@@ -10,7 +10,7 @@ STARTS, DONE = 8, 3
 def pictures() -> None:
     """Trace from the points of a layer until some traces have come."""
     with a_viewer() as viewer:
-        paths = neurites(viewer, STARTS)
+        paths = neurites(viewer, STARTS, least=20)
         points = np.array([(path.z0, *path.points_yx[0]) for path in paths])
         layer = viewer.layers[EM]
         viewer.add_points(
