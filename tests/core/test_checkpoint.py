@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,6 +161,10 @@ def test_policies_are_found_by_name_or_folder(whole, tmp_path, monkeypatch):
     assert "no_policy" not in policy_folders()
     assert resolve_policy("mine") == tmp_path / "mine"
     assert resolve_policy(whole) == resolve_policy(str(whole)) == whole
+    (tmp_path / "here" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert resolve_policy("mine") == tmp_path / "mine", "any folder of that name stands before it"
+    assert resolve_policy("./mine") == resolve_policy(Path("mine")) == Path("mine")
     with pytest.raises(CheckpointError, match=r"no policy 'yours'.*mine"):
         resolve_policy("yours")
 

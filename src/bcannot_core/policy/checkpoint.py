@@ -49,16 +49,18 @@ def user_policies() -> Path:
 def resolve_policy(name: str | Path) -> Path:
     """Return the folder of a policy given by name or folder.
 
+    A name goes before a folder of that name that happens to be here, which is ``./name``.
+
     Raises
     ------
     CheckpointError
         There is neither such a folder nor such a name.
     """
+    folders = policy_folders()
+    if isinstance(name, str) and name in folders:
+        return folders[name]
     if Path(name).is_dir():
         return Path(name)
-    folders = policy_folders()
-    if str(name) in folders:
-        return folders[str(name)]
     known = ", ".join(folders) or "none"
     raise CheckpointError(f"there is no policy {str(name)!r}: give a folder or one of: {known}")
 

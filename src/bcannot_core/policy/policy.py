@@ -113,7 +113,7 @@ class Policy(ABC):
                 f"{cls.__name__}: load it by Policy.load"
             )
         policy: Self = family(net, device=device, temperature=temperature)
-        policy.name = str(name) if not Path(name).is_dir() else folder.name
+        policy.name = folder.name
         return policy
 
     def save(
