@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.errors import UsageError
 from bcannot_core.evaluation.tasks import TaskEvaluation, evaluate_task
 from bcannot_core.evaluation.vlm.client import KEY_VARIABLE, ChatClient, Endpoint, VlmError
@@ -346,3 +347,23 @@ def test_eval_of_a_model_writes_no_key(
     server.answers = [(403, {"error": f"key {KEY}"}, {})]
     code, out, err = cli("eval", f"vlm:seer@{server.url}", *argv[:4])
     assert code == 1 and KEY not in out + err
+
+
+def test_what_was_finished_when_the_endpoint_fails_is_kept(
+    cli: Any, server: FakeServer, tmp_path: Any
+) -> None:
+    argv = ("--task", "shape_matching", "--episodes", 3, "--forced", 1, "--limit", 2)
+    refusal = (403, {"error": "out of credit"}, {})
+    server.answers = [*[chat('{"x": 5, "y": 6}')] * 5, refusal]
+    report, kept = tmp_path / "r.json", tmp_path / "sessions"
+    code, _, err = cli("eval", f"vlm:seer@{server.url}", *argv, "--json", report, "--record", kept)
+    assert code == 1 and "not finished" in err and "out of credit" in err
+    result = json.loads(report.read_text())
+    assert len(result["per_episode"]) == 2 and result["steps_mean"] == 2.0
+    assert "out of credit" in result["interrupted"] and "forced_mistakes" not in result
+    assert len(open_dataset(kept)) == 2
+    server.answers = [*[chat('{"x": 5, "y": 6}')] * 6, refusal]
+    code, _, _ = cli("eval", f"vlm:seer@{server.url}", *argv, "--json", report)
+    result = json.loads(report.read_text())
+    assert code == 1 and len(result["per_episode"]) == 3
+    assert result["forced_mistakes"]["episodes"] == 0

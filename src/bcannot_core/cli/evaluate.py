@@ -124,6 +124,7 @@ def command(
     sessions.
     """
     from bcannot_core.evaluation.tasks import TaskEvaluation
+    from bcannot_core.evaluation.vlm.client import VlmError
     from bcannot_core.tasks.registry import task_class
 
     chosen = task_class(task).id
@@ -139,6 +140,8 @@ def command(
         else:
             report = teacher_forced(words, evaluation, data)
         write_json(json_file, {**report, **about, "variant": variant})
+        if "interrupted" in report:
+            raise VlmError(f"not finished: {report['interrupted']}")
         return
     other = None if variant == "original" else variant
     _refuse(chosen, {"--record": record, "--limit": limit, "--variant": other})

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from bcannot_core.episodes.episode import Episode
     from bcannot_core.evaluation.tasks import TaskEvaluation
 
-_HIDDEN = {"per_episode", "annotator", "forced_mistakes", "intervals_95", "actions"}
+_HIDDEN = {
+    "per_episode",
+    "annotator",
+    "forced_mistakes",
+    "intervals_95",
+    "actions",
+    "interrupted",
+}
 _TABLES = ("action_accuracy_by_type", "by_action", "buttons")
 
 

@@ -88,7 +88,10 @@ class Timing:
 
 
 def play(
-    actors: Actors, seats: Iterator[Seat], ended: Callable[[Seat], object] = lambda _seat: None
+    actors: Actors,
+    seats: Iterator[Seat],
+    ended: Callable[[Seat], object] = lambda _seat: None,
+    timing: Timing | None = None,
 ) -> Timing:
     """Let actors work through seats.
 
@@ -100,13 +103,15 @@ def play(
         Asked for the next one whenever a row is free.
     ended : callable
         Given each seat when it is over, in the order in which they end.
+    timing : Timing, optional
+        Is counted on, and knows how far things went where an actor fails.
 
     Returns
     -------
     Timing
         Of the policy.
     """
-    timing = Timing()
+    timing = Timing() if timing is None else timing
     rows: list[Seat | None] = [_seated(actors, row, seats) for row in range(actors.rows)]
     while any(rows):
         _step(actors, rows, timing)

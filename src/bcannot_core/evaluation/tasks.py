@@ -12,11 +12,12 @@ import numpy as np
 
 from bcannot_core.annotators import make_annotator
 from bcannot_core.errors import TaskError, UsageError
-from bcannot_core.evaluation.actors import as_actors
+from bcannot_core.evaluation.actors import Actors, as_actors
 from bcannot_core.evaluation.judged import EpisodeResult, JudgedSeat
-from bcannot_core.evaluation.lockstep import play
+from bcannot_core.evaluation.lockstep import Seat, Timing, play
 from bcannot_core.evaluation.metrics import summarise
 from bcannot_core.evaluation.recovery import ForcedSeat, recovery_report
+from bcannot_core.evaluation.vlm.client import VlmError
 from bcannot_core.session import Session
 from bcannot_core.tasks.base import TaskBase
 from bcannot_core.tasks.registry import make_task, task_class
@@ -139,6 +140,12 @@ def evaluate_task(
         ``placement_at_1px`` to ``placement_at_10px`` (from where the flawless annotator would have
         placed at that moment); ``ms_per_action``; ``intervals_95`` of all of them; the same of the
         scripted annotator under ``annotator``; ``forced_mistakes``; and a list ``per_episode``.
+        Where an endpoint fails for good, what was finished by then, and ``interrupted``: why.
+
+    Raises
+    ------
+    VlmError
+        An endpoint fails before anything is finished.
     """
     actors = as_actors(policy)
     results: list[EpisodeResult] = []
@@ -150,16 +157,34 @@ def evaluate_task(
         keep(seat.session, result)
         progress(1)
 
-    timing = play(actors, _seats(evaluation, scripted), ended)
+    timing, failure = _played(actors, _seats(evaluation, scripted), ended)
+    if failure is not None and not results:
+        raise failure
     results.sort(key=lambda result: result.number)
     report = summarise(results, evaluation.seed)
     report["ms_per_action"] = round(timing.ms_per_action, 3)
-    if scripted:
-        report["annotator"] = summarise(scripted, evaluation.seed)
-    if evaluation.forced:
-        report["forced_mistakes"] = force_mistakes(actors, evaluation, progress=progress)
+    finished = {result.number for result in results}
+    done = [own for own in scripted if own.number in finished]
+    if done:
+        report["annotator"] = summarise(done, evaluation.seed)
+    if evaluation.forced and failure is None:
+        report["forced_mistakes"], failure = _forced(actors, evaluation, progress)
     report["per_episode"] = [asdict(result) for result in results]
+    if failure is not None:
+        report["interrupted"] = str(failure)
     return report
+
+
+def _played(
+    actors: Actors, seats: Iterator[Seat], ended: Callable[[Any], object]
+) -> tuple[Timing, VlmError | None]:
+    """Play; an endpoint that fails for good takes nothing away that was finished before."""
+    timing = Timing()
+    try:
+        play(actors, seats, ended, timing)
+    except VlmError as error:
+        return timing, error
+    return timing, None
 
 
 def force_mistakes(
@@ -171,7 +196,22 @@ def force_mistakes(
     -------
     dict
         As of :func:`~bcannot_core.evaluation.recovery.recovery_report`.
+
+    Raises
+    ------
+    VlmError
+        An endpoint fails.
     """
+    report, failure = _forced(as_actors(policy), evaluation, progress)
+    if failure is not None:
+        raise failure
+    return report
+
+
+def _forced(
+    actors: Actors, evaluation: TaskEvaluation, progress: Progress
+) -> tuple[dict[str, Any], VlmError | None]:
+    """Return the report of forced mistakes, and why there are no more of them."""
     over: list[tuple[int, ForcedSeat]] = []
     numbers: dict[int, int] = {}
 
@@ -185,8 +225,8 @@ def force_mistakes(
         over.append((numbers[id(seat)], seat))
         progress(1)
 
-    play(as_actors(policy), seats(), ended)
-    return recovery_report([seat for _, seat in sorted(over, key=lambda one: one[0])])
+    _, failure = _played(actors, seats(), ended)
+    return recovery_report([seat for _, seat in sorted(over, key=lambda one: one[0])]), failure
 
 
 def _seats(evaluation: TaskEvaluation, scripted: list[EpisodeResult]) -> Iterator[JudgedSeat]:
