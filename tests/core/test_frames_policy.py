@@ -145,6 +145,18 @@ def test_rows_that_begin_at_different_times_act_as_if_alone():
                 assert clicks[row] == single[row, t], (row, t)
 
 
+def test_a_row_that_sat_out_begins_anew_or_is_refused():
+    batch = make_policy().batch(2)
+    frames = make_frames(2, seed=0)
+    batch.act(frames)
+    batch.act(frames, [True, False])
+    with pytest.raises(UsageError, match="row 1 sat out"):
+        batch.act(frames)
+    batch.reset(1)
+    fresh = make_policy().batch(2)
+    assert batch.act(frames)[1] == fresh.act(frames)[1]
+
+
 def test_observing_in_a_batch_is_what_acting_does():
     policy = make_policy()
     actors, watchers = policy.batch(2), policy.batch(2)

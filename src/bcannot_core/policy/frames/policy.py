@@ -138,10 +138,12 @@ class BatchPolicy:
         self._generator = torch.Generator(self.device).manual_seed(seed)
         self._stream = FramesStream(net, rows, low_precision=low_precision)
         self._frames: Tensor | None = None
+        self._sat_out = np.zeros(rows, np.bool_)
 
     def reset(self, row: int | None = None) -> None:
         """Begin a new session in a row, or in all, with the next frame."""
         self._stream.reset(row)
+        self._sat_out[slice(None) if row is None else row] = False
 
     def act(self, frames: Sequence[Frame], alive: Sequence[bool] | None = None) -> list[Click]:
         """Choose clicks (x, y) for frames and take them as made.
@@ -151,12 +153,13 @@ class BatchPolicy:
         frames : sequence of uint8 (height, width, 3)
             One a row, all of one size; of rows that are not alive anything.
         alive : sequence of bool, optional
-            Which rows take part; all by default. The others' clicks mean nothing.
+            Which rows take part; all by default. The others' clicks mean nothing, and their
+            sessions are over: a row that sat out takes part again after :meth:`reset` alone.
 
         Raises
         ------
         UsageError
-            The frames are not one a row, or of several sizes.
+            The frames are not one a row, or of several sizes; a row sat out and was not reset.
         CheckpointError
             The policy cannot look at frames of this size.
         """
@@ -200,6 +203,9 @@ class BatchPolicy:
             raise UsageError(f"{len(frames)} frames for {self.rows} rows: give one a row")
         lives = [True] * self.rows if alive is None else [bool(one) for one in alive]
         living = [frame for frame, lives_here in zip(frames, lives, strict=True) if lives_here]
+        back = np.flatnonzero(self._sat_out & lives)
+        if back.size:
+            raise UsageError(f"row {back[0]} sat out: begin a new session in it with reset")
         if not living:
             raise UsageError("no row is alive: there is nothing to act on")
         if len({frame.shape for frame in living}) > 1:
@@ -209,6 +215,7 @@ class BatchPolicy:
         for row, (frame, lives_here) in enumerate(zip(frames, lives, strict=True)):
             if lives_here:
                 stacked[row] = frame
+        self._sat_out |= ~np.array(lives)
         mask = None if all(lives) else torch.tensor(lives, device=self.device)
         return torch.from_numpy(stacked).to(self.device, non_blocking=True), mask
 
