@@ -10,7 +10,7 @@ import tensorstore as ts
 import tifffile
 import zarr
 
-from bcannot_core.errors import BcannotError, UsageError, VolumeFormatError
+from bcannot_core.errors import BcannotError, UsageError, VolumeAxesError, VolumeFormatError
 from bcannot_core.volumes import open_volume
 from bcannot_core.volumes.extra_axes import at_text, fix_axes, parse_at
 
@@ -26,6 +26,11 @@ def as_npy(folder: Path) -> str:
 def as_npz(folder: Path) -> str:
     np.savez_compressed(folder / "a.npz", em=DATA, other=DATA[0, 0])
     return str(folder / "a.npz")
+
+
+def as_npz_alone(folder: Path) -> str:
+    np.savez_compressed(folder / "b.npz", em=DATA, voxel_nm=np.array([30.0, 8.0, 8.0]))
+    return str(folder / "b.npz")
 
 
 def as_hdf5(folder: Path) -> str:
@@ -86,12 +91,13 @@ def test_a_place_of_every_other_axis_makes_a_volume(write: Any, tmp_path: Path) 
         assert again.address == volume.address
 
 
-@pytest.mark.parametrize("write", [*NAMED, as_npy, as_zarr])
+@pytest.mark.parametrize("write", [*NAMED, as_npy, as_npz_alone, as_hdf5, as_zarr])
 def test_what_has_to_be_chosen_is_said(write: Any, tmp_path: Path) -> None:
     address = write(tmp_path)
-    with pytest.raises(VolumeFormatError, match=r"#at=(t:0,c:0|0:0,1:0)") as caught:
+    with pytest.raises(VolumeAxesError, match=r"#at=(t:0,c:0|0:0,1:0)") as caught:
         open_volume(address)
     assert "\n" not in str(caught.value)
+    assert sorted(size for _, size in caught.value.axes) == [2, 3]
     for wrong in ("q:0", "3,0", "0,2", "0", "1,1,1"):
         with pytest.raises((UsageError, VolumeFormatError)):
             open_volume(f"{address}#at={wrong}")

@@ -325,9 +325,16 @@ def test_hdf5_datasets_are_found_by_name_or_path(tmp_path: Path) -> None:
 
 
 def test_hdf5_without_a_stack_is_refused(tmp_path: Path) -> None:
-    write_h5(tmp_path / "a.h5", {"x": noise()[0], "y": noise()[None]}, {})
+    write_h5(tmp_path / "a.h5", {"x": noise()[0], "n": np.arange(4)}, {})
     with pytest.raises(VolumeFormatError, match=r"no three-dimensional.*x \(90, 100\)"):
         open_volume(tmp_path / "a.h5")
+
+
+def test_an_array_with_an_axis_of_length_one_beside_is_a_stack(tmp_path: Path) -> None:
+    write_h5(tmp_path / "a.h5", {"x": noise()[0], "y": noise()[None]}, {})
+    assert same(open_volume(tmp_path / "a.h5"), noise())
+    np.savez(tmp_path / "a.npz", x=noise()[0], y=noise()[None])
+    assert same(open_volume(tmp_path / "a.npz"), noise())
 
 
 # ---------------------------------------------------------------------------------- damage

@@ -1,6 +1,6 @@
 """What the format modules share: the result of opening, choosing an array, memory limits."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -88,6 +88,16 @@ def choose_array(names: Iterable[str], key: str | None, labels: bool, where: str
         f"{where} does not say which array holds the {what} (three-dimensional arrays: {listed}): "
         "name one with key"
     )
+
+
+def likely_arrays(shapes: Mapping[str, tuple[int, ...]], places: int) -> list[str]:
+    """Return the arrays of a file that may be meant where no key names one.
+
+    Those with ``places`` axes beside z, y, x, else those with the fewest axes beyond three.
+    """
+    exact = [name for name, shape in shapes.items() if len(shape) == 3 + places]
+    least = min((len(shape) for shape in shapes.values() if len(shape) > 3), default=0)
+    return exact or [name for name, shape in shapes.items() if len(shape) == least > 0]
 
 
 def available_memory() -> int:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from bcannot_core.errors import VolumeFormatError
 from bcannot_core.volumes.base import Box, Shape, VoxelNm, box_slices, check_array
 from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
-from bcannot_core.volumes.formats.common import Opened, choose_array, one_line, single
+from bcannot_core.volumes.formats.common import (
+    Opened,
+    choose_array,
+    likely_arrays,
+    one_line,
+    single,
+)
 from bcannot_core.volumes.formats.units import usable_voxel
 
 _READ_ERRORS = (
@@ -68,12 +74,12 @@ def open_hdf5(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
 def _open(file: Any, path: Path, wanted: tuple[str | None, At], labels: bool) -> Opened:
     key, at = wanted
     datasets = _datasets(file)
-    names = [n for n, shape in datasets.items() if key is not None or len(shape) == 3 + len(at)]
+    names = list(datasets) if key is not None else likely_arrays(datasets, len(at))
     if not names:
         listed = ", ".join(f"{n} {s}" for n, s in list(datasets.items())[:20]) or "nothing"
         raise VolumeFormatError(
             f"{path} has no three-dimensional (z, y, x) dataset, only {listed}: "
-            "choose one of four axes or more by #at=INDEX, or stack the sections"
+            "stack the sections into one"
         )
     name = choose_array(names, key, labels, str(path))
     dataset = file[name]

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from bcannot_core.errors import VolumeFormatError
 from bcannot_core.volumes.base import VoxelNm, check_array
 from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
-from bcannot_core.volumes.formats.common import Opened, check_memory, choose_array, one_line, single
+from bcannot_core.volumes.formats.common import (
+    Opened,
+    check_memory,
+    choose_array,
+    likely_arrays,
+    one_line,
+    single,
+)
 from bcannot_core.volumes.lazy import ArraySource
 
 # The format cannot shrink data further than this (deflate; the others are not written by numpy).
@@ -49,7 +56,7 @@ def open_npy(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
         raise VolumeFormatError(f"{path} is not a readable .npy file: {one_line(error)}") from error
     if not isinstance(array, np.ndarray):
         raise VolumeFormatError(f"{path} is an archive, no array: rename it to .npz")
-    array = _volume_of(array, at, str(path))
+    array = array[_index(array.shape, at, str(path))]
     check_array(array.shape, array.dtype, str(path))
     return single(ArraySource(array), path.name, None)
 
@@ -66,30 +73,30 @@ def open_npz(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
     try:
         with zipfile.ZipFile(path) as archive:
             headers = _headers(archive, path)
-            names = {
-                n: h for n, h in headers.items() if key is not None or len(h[0]) == 3 + len(at)
-            }
+            shapes = {name: header[0] for name, header in headers.items()}
+            names = list(shapes) if key is not None else likely_arrays(shapes, len(at))
             if not names:
-                shapes = ", ".join(f"{n} {h[0]}" for n, h in headers.items()) or "nothing"
+                listed = ", ".join(f"{n} {shape}" for n, shape in shapes.items()) or "nothing"
                 raise VolumeFormatError(
-                    f"{path} has no three-dimensional (z, y, x) array, only {shapes}: "
+                    f"{path} has no three-dimensional (z, y, x) array, only {listed}: "
                     "stack the sections into one array"
                 )
             name = choose_array(names, key, labels, str(path))
-            array = _volume_of(_load(archive, name, headers[name], path), at, f"{path}::{name}")
+            index = _index(shapes[name], at, f"{path}::{name}")  # asks before anything is loaded
+            array = _load(archive, name, headers[name], path)[index]
             voxel = _voxel_nm(archive, headers, path)
     except READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable .npz file: {one_line(error)}") from error
     return single(ArraySource(array), name, voxel)
 
 
-def _volume_of(array: NDArray[Any], at: At, where: str) -> NDArray[Any]:
-    """Return the chosen volume of an array with more axes; arrays that are none are left."""
-    if array.ndim <= 3 and not at:
-        return array
-    if array.ndim < 3:
-        raise VolumeFormatError(f"{where} has {array.ndim} axes: there is no volume in it")
-    return np.asarray(array[fix_axes(axis_names(array.ndim), array.shape, at, where)])
+def _index(shape: tuple[int, ...], at: At, where: str) -> tuple[int | slice, ...]:
+    """Return the index of the chosen volume in an array; arrays that hold none are left whole."""
+    if len(shape) <= 3 and not at:
+        return ()
+    if len(shape) < 3:
+        raise VolumeFormatError(f"{where} has {len(shape)} axes: there is no volume in it")
+    return fix_axes(axis_names(len(shape)), shape, at, where)
 
 
 _Header = tuple[tuple[int, ...], np.dtype[Any]]
