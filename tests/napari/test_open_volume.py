@@ -379,3 +379,19 @@ def test_of_more_axes_a_place_of_each_is_chosen(room, tmp_path):
     assert np.array_equal(np.asarray(room.viewer.layers[0].data), stack[2, :, 1])
     room.widget.use_address(str(tmp_path / "other.tif"))
     assert not room.view.places
+
+
+def test_axes_without_names_are_chosen_by_number(room, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    stack = np.random.default_rng(0).integers(0, 255, (3, 2, 5, 40, 50)).astype(np.uint8)
+    with h5py.File(tmp_path / "movie.h5", "w") as file:
+        file.create_dataset("em", data=stack)
+    room.widget.use_address(str(tmp_path / "movie.h5"))
+    room.press("open")
+    room.until(lambda: not room.widget.opener.busy)
+    assert set(room.view.places) == {"0", "1"}
+    room.view.places["0"].setValue(2)
+    room.view.places["1"].setValue(1)
+    room.press("open")
+    room.until(lambda: len(room.viewer.layers) == 1)
+    assert np.array_equal(np.asarray(room.viewer.layers[0].data), stack[2, 1])
