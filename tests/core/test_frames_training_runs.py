@@ -79,10 +79,10 @@ def weights_of(policy):
     return b"".join(path.read_bytes() for path in sorted(policy.glob("*.safetensors")))
 
 
-def make_trainer(recipe, world=None, workers=0):
+def make_trainer(recipe, world=None, workers=0, steps=3):
     torch.manual_seed(recipe.seed)
     net = FramesNet(recipe.config)
-    cutter = Cutter(LiveEpisodes(recipe.data), recipe.data, 3, (426, 436), recipe.seed, 4, {})
+    cutter = Cutter(LiveEpisodes(recipe.data), recipe.data, steps, (426, 436), recipe.seed, 4, {})
     return Trainer(net, recipe, cutter, world or World(), workers=workers)
 
 
@@ -237,8 +237,8 @@ def test_recorded_sessions_can_be_learnt_from(tmp_path):
 # -- updates -------------------------------------------------------------------------------------
 
 
-def gradients_of(recipe):
-    trainer = make_trainer(recipe)
+def gradients_of(recipe, **options):
+    trainer = make_trainer(recipe, **options)
     found = {}
     taken = trainer.optimizer.step
 
@@ -275,6 +275,21 @@ def test_the_gradient_is_that_of_the_weighted_mean():
     lost.backward()
     for name, parameter in trainer.net.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, atol=1e-5, rtol=1e-3)
+
+
+def test_steps_that_no_window_has_are_not_computed(monkeypatch):
+    recipe, steps = make_recipe(updates=1), 24
+    batch = next(iter_batches(make_trainer(recipe, steps=steps)))
+    assert batch.frames.shape[1] == max(len(row.actions) for row in batch.rows) < steps
+    trimmed, logged = gradients_of(recipe, steps=steps)
+    monkeypatch.setattr("bcannot_core.training.frames.feed.longest", lambda batch: steps)
+    batch = next(iter_batches(make_trainer(recipe, steps=steps)))
+    assert batch.frames.shape[1] == steps
+    whole, logged_whole = gradients_of(recipe, steps=steps)
+    assert logged[0]["total"] == pytest.approx(logged_whole[0]["total"], abs=1e-4)
+    assert set(trimmed) == set(whole)
+    for name, gradient in whole.items():
+        torch.testing.assert_close(trimmed[name], gradient, atol=1e-5, rtol=1e-3)
 
 
 def iter_batches(trainer):

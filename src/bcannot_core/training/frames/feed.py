@@ -45,7 +45,8 @@ def feed(
 ) -> Iterator[DeviceBatch]:
     """Yield batches on a device; their frames are valid until the next one is asked for.
 
-    On CUDA the next batch is copied while the present one is computed with.
+    On CUDA the next batch is copied while the present one is computed with. Elsewhere, where
+    nothing asks for batches of one shape, steps that none of the windows has are left out.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def feed(
     batches, seed = source.batches(numbers), source.cutter.seed
     if device.type != "cuda":
         for batch in batches:
-            yield _on(device, batch, seed)
+            yield _on(device, batch, seed, longest(batch))
         return
     _pin(source)
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -76,9 +77,14 @@ def feed(
         yield present
 
 
-def _on(device: torch.device, batch: Batch, seed: int) -> DeviceBatch:
+def longest(batch: Batch) -> int:
+    """Return the steps of a batch's longest window."""
+    return max(len(row.actions) for row in batch.rows)
+
+
+def _on(device: torch.device, batch: Batch, seed: int, steps: int) -> DeviceBatch:
+    """Move the first steps of a batch."""
     arrays = batch.arrays
-    steps = arrays.weights.shape[1]
     noise = np.stack(
         [
             np.random.default_rng((seed, _NOISE, number)).random((steps, 2), np.float32)
@@ -87,7 +93,7 @@ def _on(device: torch.device, batch: Batch, seed: int) -> DeviceBatch:
     )
 
     def move(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(device, non_blocking=True)
+        return torch.from_numpy(array[:, :steps]).to(device, non_blocking=True)
 
     return DeviceBatch(
         move(arrays.frames),
@@ -107,7 +113,7 @@ def _copied(
     if batch is None:
         return None
     with torch.cuda.stream(stream):
-        moved = _on(device, batch, seed)
+        moved = _on(device, batch, seed, batch.arrays.weights.shape[1])
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(stream)
     return moved, event
