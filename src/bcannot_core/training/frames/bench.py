@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -86,43 +86,49 @@ def bench_training(
     -------
     dict
         ``updates_per_s``, ``updates_per_s_cached`` (mean of a run before and one after),
-        ``ratio``, ``frames_per_s`` and ``parameters``.
+        ``ratio``, ``frames_per_s`` (those of padding left out) and ``parameters``.
     """
     world = World(device or torch.device("cpu"))
     cutter = _cutter(recipe, datasets)
     opening = cutter.lanes // recipe.windows
     recipe = replace(recipe, updates=opening + _WARM_UP + updates)
-    before, live, after = (
-        updates / _seconds(recipe, cutter, world, updates, drawing)
-        for drawing in (None, workers, None)
-    )
+    runs = [_timed(recipe, cutter, world, updates, drawing) for drawing in (None, workers, None)]
+    before, live, after = (updates / run.seconds for run in runs)
     cached = (before + after) / 2
     return {
         "updates_per_s": live,
         "updates_per_s_cached": cached,
         "ratio": live / cached,
-        "frames_per_s": live * recipe.windows * recipe.steps,
+        "frames_per_s": runs[0].frames / runs[1].seconds,
         "parameters": sum(p.numel() for p in FramesNet(recipe.config).parameters()),
         "workers": workers,
     }
 
 
-def _seconds(
+class _Timed(NamedTuple):
+    """How long updates took, and how many frames they had; 0 where that was not counted."""
+
+    seconds: float
+    frames: int
+
+
+def _timed(
     recipe: FramesRecipe, cutter: Cutter, world: World, updates: int, workers: int | None
-) -> float:
-    """Return how long the last updates take; with None for workers, on windows drawn before."""
+) -> _Timed:
+    """Time the last updates; with None for workers, on windows drawn before."""
     torch.manual_seed(0)
     net = FramesNet(recipe.config).to(world.device)
     trainer = Trainer(net, recipe, cutter, world, workers=workers or 0)
+    drawn = _DrawnBefore(trainer.source)
     if workers is None:
         trainer.update = recipe.updates - updates - _WARM_UP
-        trainer.source = _DrawnBefore(trainer.source)
+        trainer.source = drawn
     ends: list[float] = []
     try:
         trainer.run(lambda _entry: ends.append(time.perf_counter()))
     finally:
         trainer.close()
-    return ends[-1] - ends[-1 - updates]
+    return _Timed(ends[-1] - ends[-1 - updates], sum(drawn.frames[-updates * trainer.parts :]))
 
 
 class _DrawnBefore(WindowSource):
@@ -130,10 +136,13 @@ class _DrawnBefore(WindowSource):
 
     def __init__(self, source: WindowSource) -> None:
         self.cutter, self.windows, self.slots = source.cutter, source.windows, source.slots
+        self.frames: list[int] = []  # of each batch
         self._source = source
 
     def batches(self, numbers: Iterable[Sequence[int]]) -> Iterator[Batch]:
-        yield from [_kept(batch) for batch in self._source.batches(numbers)]
+        kept = [_kept(batch) for batch in self._source.batches(numbers)]
+        self.frames = [sum(len(row.actions) for row in batch.rows) for batch in kept]
+        yield from kept
 
     def close(self) -> None:
         self._source.close()
