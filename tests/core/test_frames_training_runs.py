@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from bcannot_core.policy.checkpoint import load_checkpoint, read_config
 from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.frames.policy import BatchPolicy
 from bcannot_core.policy.policy import Policy
+from bcannot_core.session import Session
+from bcannot_core.tasks.registry import make_task
 from bcannot_core.training.frames.board import Board
 from bcannot_core.training.frames.cutting import Cutter
 from bcannot_core.training.frames.dagger import PlayOptions, play
@@ -421,6 +423,43 @@ def test_a_policy_plays_and_the_annotator_helps():
     assert {"policy", "annotator"} == set(actors)
 
 
+class Stubborn:
+    """Clicks as a list of actions says, over and over: a far corner, or a button."""
+
+    rows = 1
+
+    def __init__(self, *actions):
+        layout = Session(make_task("colored_dot_tracking", 0)).screen.layout
+        undo, canvas = layout.buttons["undo"], layout.canvas
+        places = {"place": (canvas.x + 1, canvas.y + 1), "undo": (undo.x + 2, undo.y + 2)}
+        self.clicks = cycle([places[action] for action in actions])
+
+    def reset(self, row):
+        pass
+
+    def propose(self, frames, alive):
+        return [next(self.clicks)]
+
+    def observe(self, frames, clicks, alive):
+        pass
+
+
+def played_by(policy, patience):
+    tasks = LiveEpisodes(make_recipe(data={"tasks": {"colored_dot_tracking": 1.0}}).data)
+    [episode] = play(policy, tasks, 1, 5, PlayOptions(0.0, 24, patience))
+    return [(c.actor, c.action) for c in episode.clicks]
+
+
+def test_a_mistake_that_the_policy_leaves_is_mended_by_the_annotator():
+    left, mended = [("policy", "place")] * 4, [("annotator", "undo")] * 4
+    assert played_by(Stubborn("place"), 3) == (left + mended) * 3
+    assert played_by(Stubborn("place"), 1_000) == [("policy", "place")] * 24
+
+
+def test_a_policy_that_mends_its_mistakes_is_left_alone():
+    assert {actor for actor, _ in played_by(Stubborn("place", "undo"), 0)} == {"policy"}
+
+
 def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
     dagger = {"rounds": 2, "episodes": 2, "updates": 2, "limit": 3, "share": 0.5}
     recipe = make_recipe(updates=1, dagger=dagger)
@@ -441,6 +480,7 @@ def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
 def test_the_annotator_helps_less_from_round_to_round():
     dagger = replace(make_recipe().dagger, beta=0.5)
     assert [PlayOptions.of_round(dagger, i).beta for i in range(3)] == [0.5, 0.25, 0.125]
+    assert PlayOptions.of_round(replace(dagger, patience=7), 0).patience == 7
 
 
 # -- the command line ----------------------------------------------------------------------------

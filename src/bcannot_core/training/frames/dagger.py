@@ -1,9 +1,11 @@
 """Learning from the policy's own sessions: it plays, the scripted annotator says what was right.
 
 In a session the annotator clicks in the policy's place with a chance β (Ross, Gordon and Bagnell,
-A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning, 2011). The
-sessions are stored as clicks like any others. When windows are cut from them, the flawless
-annotator is asked at every step, so that its corrections of the policy's mistakes are the labels.
+A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning, 2011), and
+where the policy has left a mistake as it is for too long: until that is mended, every right click
+would be Undo. The sessions are stored as clicks like any others. When windows are cut from them,
+the flawless annotator is asked at every step, so that its corrections of the policy's mistakes are
+the labels.
 """
 
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcannot_core.annotators import make_annotator
+from bcannot_core.annotators.labels import Phase, unpack_flags
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.worlds import episode_of
 from bcannot_core.policy.frames.policy import BatchPolicy
@@ -33,15 +36,18 @@ class PlayOptions:
         Chance that the annotator clicks; 0 for the policy alone.
     limit : int
         Most steps of a session; one in which nothing has happened for 12 clicks ends, too.
+    patience : int
+        Clicks in a row by which the policy may leave a mistake as it is.
     """
 
     beta: float
     limit: int
+    patience: int = 3
 
     @classmethod
     def of_round(cls, recipe: DaggerRecipe, number: int) -> "PlayOptions":
         """Return the options of a round, counted from 0: the annotator helps less and less."""
-        return cls(recipe.beta ** (number + 1), recipe.limit)
+        return cls(recipe.beta ** (number + 1), recipe.limit, recipe.patience)
 
 
 class _Seat:
@@ -52,7 +58,7 @@ class _Seat:
         self._rng = np.random.default_rng((pick.number, _STREAM))
         self.session = tasks.begin(pick, self._rng)
         self._oracle = make_annotator(self.session, self._rng, "flawless")
-        self._idle = 0
+        self._idle = self._left = 0
 
     @property
     def over(self) -> bool:
@@ -62,14 +68,27 @@ class _Seat:
 
     def click(self, proposed: tuple[int, int]) -> tuple[int, int]:
         """Make the policy's click, or the annotator's; return it."""
-        if self._rng.random() < self._options.beta:
-            proposed, actor, flags = self._oracle.act(), "annotator", int(self._oracle.flags)
+        right = self._oracle.act()
+        helped = self._rng.random() < self._options.beta
+        if helped or self._has_left_a_mistake(proposed):
+            proposed, actor, flags = right, "annotator", int(self._oracle.flags)
         else:
             actor, flags = "policy", 0
         outcome = self.session.apply(proposed, actor, flags)
         idle = outcome.state_before is outcome.state_after
         self._idle = self._idle + 1 if idle else 0
         return proposed
+
+    def _has_left_a_mistake(self, proposed: tuple[int, int]) -> bool:
+        """Whether the policy had its chances to mend what is wrong, and does not do so now."""
+        session = self.session
+        found = session.task.action_for(session.screen.hit(*proposed), session.state)
+        if unpack_flags(int(self._oracle.flags)).phase is not Phase.CORRECT:
+            self._left = 0
+        elif found.name != self._oracle.action:
+            self._left += 1
+            return self._left > self._options.patience
+        return False
 
     def episode(self) -> Episode:
         """Return the session, to be labelled by the flawless annotator when it is learnt from."""

@@ -129,6 +129,10 @@ class DaggerRecipe:
         Updates in a round.
     limit : int
         Most steps of a session.
+    patience : int
+        Clicks in a row by which the policy may leave a mistake as it is; then the annotator mends
+        it. A mistake that the policy does not see would else make Undo right for all that is left
+        of the session: it would learn to undo whatever it does.
     temperature : float
         Of the policy's clicks.
     """
@@ -139,6 +143,7 @@ class DaggerRecipe:
     share: float = 0.5
     updates: int = 500
     limit: int = 500
+    patience: int = 3
     temperature: float = 0.4
 
 
