@@ -26,7 +26,7 @@ from bcannot_core.training.frames.cutting import Cutter
 from bcannot_core.training.frames.dagger import PlayOptions, play
 from bcannot_core.training.frames.distributed import World
 from bcannot_core.training.frames.figure import curves, draw_losses
-from bcannot_core.training.frames.opened import ORACLE
+from bcannot_core.training.frames.opened import ORACLE, open_recorded
 from bcannot_core.training.frames.optim import FramesOptimizer
 from bcannot_core.training.frames.recipe import FramesRecipe, OptimRecipe, load_any_recipe
 from bcannot_core.training.frames.run import train_frames
@@ -447,17 +447,32 @@ class Stubborn:
 def played_by(policy, patience):
     tasks = LiveEpisodes(make_recipe(data={"tasks": {"colored_dot_tracking": 1.0}}).data)
     [episode] = play(policy, tasks, 1, 5, PlayOptions(0.0, 24, patience))
+    return episode
+
+
+def clicks_of(episode):
     return [(c.actor, c.action) for c in episode.clicks]
 
 
 def test_a_mistake_that_the_policy_leaves_is_mended_by_the_annotator():
     left, mended = [("policy", "place")] * 4, [("annotator", "undo")] * 4
-    assert played_by(Stubborn("place"), 3) == (left + mended) * 3
-    assert played_by(Stubborn("place"), 1_000) == [("policy", "place")] * 24
+    assert clicks_of(played_by(Stubborn("place"), 3)) == (left + mended) * 3
+    assert clicks_of(played_by(Stubborn("place"), 1_000)) == [("policy", "place")] * 24
+
+
+def test_the_chance_to_mend_a_mistake_is_learnt_once():
+    opened = open_recorded(played_by(Stubborn("place"), 3))
+    assert opened.actions[:8] == ("next_section", *["undo"] * 7)
+    # placed, left three times, taken back by the annotator: once late, then as it should be
+    assert opened.wanted.tolist() == [True, True, False, False, False, True, True, True] * 3
+    left = open_recorded(played_by(Stubborn("place"), 1_000))
+    assert set(left.actions[1:]) == {"undo"} and left.wanted.sum() == 2
 
 
 def test_a_policy_that_mends_its_mistakes_is_left_alone():
-    assert {actor for actor, _ in played_by(Stubborn("place", "undo"), 0)} == {"policy"}
+    episode = played_by(Stubborn("place", "undo"), 0)
+    assert {actor for actor, _ in clicks_of(episode)} == {"policy"}
+    assert open_recorded(episode).wanted.all()
 
 
 def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):

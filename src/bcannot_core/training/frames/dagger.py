@@ -5,7 +5,7 @@ A Reduction of Imitation Learning and Structured Prediction to No-Regret Online 
 where the policy has left a mistake as it is for too long: until that is mended, every right click
 would be Undo. The sessions are stored as clicks like any others. When windows are cut from them,
 the flawless annotator is asked at every step, so that its corrections of the policy's mistakes are
-the labels.
+the labels: the first chance to mend a mistake is learnt, not those that follow while it is left.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class PlayOptions:
 
     beta: float
     limit: int
-    patience: int = 3
+    patience: int = 1
 
     @classmethod
     def of_round(cls, recipe: DaggerRecipe, number: int) -> "PlayOptions":

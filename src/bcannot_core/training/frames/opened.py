@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.annotators import make_annotator
+from bcannot_core.annotators.labels import Phase, unpack_flags
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.specification import RANDOM_VARIANT
@@ -45,7 +46,11 @@ class OpenEpisode:
     """
 
     def __init__(
-        self, session: Session, states: Sequence[Any], labels: Sequence[ClickToken]
+        self,
+        session: Session,
+        states: Sequence[Any],
+        labels: Sequence[ClickToken],
+        fresh: Sequence[bool] | None = None,
     ) -> None:
         self._task: Any = session.task
         self._states = states
@@ -55,6 +60,8 @@ class OpenEpisode:
         rects = [target_rect(session.screen, (label.x, label.y)) for label in labels]
         self.rects = np.array(rects, dtype=np.int32).reshape(-1, 4)
         self.wanted = imitated(self.task_id, labels)
+        if fresh is not None:
+            self.wanted &= np.array(fresh, dtype=np.bool_)
         self.actions = tuple(label.action for label in labels)
 
     def __len__(self) -> int:
@@ -102,7 +109,8 @@ def open_recorded(episode: Episode, variant: str | None = None) -> OpenEpisode:
     run = Replay(episode, task=task, copy=False)
     states = kept_states(run.session)
     if asked:
-        return OpenEpisode(run.session, states, _replay_with_oracle(run))
+        labels, fresh = _replay_with_oracle(run)
+        return OpenEpisode(run.session, states, labels, fresh)
     run.finish()
     return OpenEpisode(run.session, states, run.session.clicks)
 
@@ -150,13 +158,21 @@ def kept_states(session: Session) -> list[Any]:
     return states
 
 
-def _replay_with_oracle(run: Replay) -> list[ClickToken]:
-    """Replay a session; return what the flawless annotator would have clicked at every step."""
-    session, labels = run.session, list[ClickToken]()
+def _replay_with_oracle(run: Replay) -> tuple[list[ClickToken], list[bool]]:
+    """Replay a session; return what the flawless annotator would have clicked, and what is fresh.
+
+    To mend a mistake is fresh once: as long as it is left as it is, the same click stays right, and
+    would outweigh all others.
+    """
+    session, labels, fresh, left = run.session, list[ClickToken](), list[bool](), False
     oracle = make_annotator(session, _ORACLE_SEED, "flawless")
     for click in run.episode.clicks:
         x, y = oracle.act()
         action = session.task.action_for(session.screen.hit(x, y), session.state).name
+        made = session.task.action_for(session.screen.hit(click.x, click.y), session.state).name
         labels.append(ClickToken(x, y, "annotator", int(oracle.flags), 0, action))
+        mends = unpack_flags(int(oracle.flags)).phase is Phase.CORRECT
+        fresh.append(not (mends and left))
+        left = mends and made != action
         session.apply((click.x, click.y), click.actor, click.flags, click.ms)
-    return labels
+    return labels, fresh

@@ -143,7 +143,7 @@ class DaggerRecipe:
     share: float = 0.5
     updates: int = 500
     limit: int = 500
-    patience: int = 3
+    patience: int = 1
     temperature: float = 0.4
 
 
