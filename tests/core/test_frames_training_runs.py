@@ -410,7 +410,7 @@ def test_a_policy_plays_and_the_annotator_helps():
 
     def played(beta, limit=9):
         policy = BatchPolicy(net, 2, temperature=1.0, low_precision=False)
-        return list(play(policy, tasks, 3, 5, PlayOptions(beta, limit)))
+        return list(play(policy, tasks, 3, 5, PlayOptions(beta, limit, patience=limit)))
 
     alone, helped = played(0.0), played(1.0, 50)
     assert len(alone) == len(helped) == 3
