@@ -49,10 +49,8 @@ def main() -> None:
     nets = [FramesNet(recipe.config).train() for _ in range(2)]
     nets[1].load_state_dict(nets[0].state_dict())
     nets[0].encoder.sparse, nets[1].encoder.sparse = True, False
-    lanes = recipe.windows * max(1, round(recipe.data.lanes / recipe.windows))
-    data, shape = recipe.data, recipe.config.frame_wh
-    cutter = Cutter(make_source((), data), data, recipe.steps, shape, recipe.seed, lanes, {})
-    first = lanes // recipe.windows
+    cutter = Cutter.of_recipe(recipe, make_source((), recipe.data))
+    first = cutter.lanes // recipe.windows
     numbers = (numbered(first + i, recipe.windows, 0, 1) for i in range(asked.updates + 1))
     rows = []
     for batch in feed(WindowSource(cutter, recipe.windows), numbers, torch.device("cpu")):

@@ -470,7 +470,7 @@ def test_the_chance_to_mend_a_mistake_is_learnt_once():
 
 
 def test_a_policy_that_mends_its_mistakes_is_left_alone():
-    episode = played_by(Stubborn("place", "undo"), 0)
+    episode = played_by(Stubborn("place", "undo"), 1)
     assert {actor for actor, _ in clicks_of(episode)} == {"policy"}
     assert open_recorded(episode).wanted.all()
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bcannot_core.annotators.behaviour import BEHAVIOURS, Behaviour, Hand, named_behaviour
-from bcannot_core.annotators.labels import Flag
+from bcannot_core.annotators.labels import Flag, Phase, unpack_flags
 from bcannot_core.errors import TaskError, UsageError
 from bcannot_core.session.clicks import Outcome
 from bcannot_core.session.session import Session
@@ -75,6 +75,11 @@ class Annotator(ABC):
         TaskError
             The task has ended.
         """
+
+    @property
+    def mends(self) -> bool:
+        """Whether the last click of :meth:`act` is to mend what is wrong."""
+        return unpack_flags(int(self.flags)).phase is Phase.CORRECT
 
     def step(self) -> Outcome:
         """Act, and apply the click to the session with its flags and time."""

@@ -40,7 +40,7 @@ def bench_windows(
     dict
         ``windows_per_s``, ``frames_per_s`` (those of padding left out), ``workers``.
     """
-    cutter, windows = _cutter(recipe, datasets), recipe.windows
+    cutter, windows = Cutter.of_recipe(recipe, make_source(datasets, recipe.data)), recipe.windows
     warm = 4
     with WindowSource(cutter, windows, workers) as source:
         coming = source.batches(numbered(u, windows, 0, 1) for u in range(warm + batches))
@@ -89,7 +89,7 @@ def bench_training(
         ``ratio``, ``frames_per_s`` (those of padding left out) and ``parameters``.
     """
     world = World(device or torch.device("cpu"))
-    cutter = _cutter(recipe, datasets)
+    cutter = Cutter.of_recipe(recipe, make_source(datasets, recipe.data))
     opening = cutter.lanes // recipe.windows
     recipe = replace(recipe, updates=opening + _WARM_UP + updates)
     runs = [_timed(recipe, cutter, world, updates, drawing) for drawing in (None, workers, None)]
@@ -152,10 +152,3 @@ def _kept(batch: Batch) -> Batch:
     """Return a batch whose arrays nobody draws on again."""
     copies = {field.name: getattr(batch.arrays, field.name).copy() for field in fields(Arrays)}
     return replace(batch, arrays=Arrays(**copies))
-
-
-def _cutter(recipe: FramesRecipe, datasets: Sequence[Path]) -> Cutter:
-    config, data = recipe.config, recipe.data
-    lanes = recipe.windows * max(1, round(data.lanes / recipe.windows))
-    source = make_source(datasets, data)
-    return Cutter(source, data, recipe.steps, config.frame_wh, recipe.seed, lanes, {})

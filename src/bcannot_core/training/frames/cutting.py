@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.errors import DatasetError
-from bcannot_core.training.frames.recipe import DataRecipe
+from bcannot_core.training.frames.recipe import DataRecipe, FramesRecipe
 from bcannot_core.training.frames.schedule import Cut, Schedule
 from bcannot_core.training.frames.sources import EpisodeSource
 
@@ -83,6 +83,21 @@ class Cutter:
     seed: int
     lanes: int
     weights: Mapping[tuple[str, str], float]
+
+    @classmethod
+    def of_recipe(
+        cls,
+        recipe: FramesRecipe,
+        source: EpisodeSource,
+        weights: Mapping[tuple[str, str], float] | None = None,
+    ) -> Self:
+        """Return what a recipe's windows follow from.
+
+        Lanes fill whole updates, so that each stays with a worker.
+        """
+        lanes = recipe.windows * max(1, round(recipe.data.lanes / recipe.windows))
+        shape, seed = recipe.config.frame_wh, recipe.seed
+        return cls(source, recipe.data, recipe.steps, shape, seed, lanes, weights or {})
 
     def schedule(self) -> Schedule:
         """Return a schedule that finds windows by their numbers."""

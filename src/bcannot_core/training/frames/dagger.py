@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcannot_core.annotators import make_annotator
-from bcannot_core.annotators.labels import Phase, unpack_flags
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.worlds import episode_of
 from bcannot_core.policy.frames.policy import BatchPolicy
@@ -42,7 +41,7 @@ class PlayOptions:
 
     beta: float
     limit: int
-    patience: int = 1
+    patience: int
 
     @classmethod
     def of_round(cls, recipe: DaggerRecipe, number: int) -> "PlayOptions":
@@ -68,27 +67,19 @@ class _Seat:
 
     def click(self, proposed: tuple[int, int]) -> tuple[int, int]:
         """Make the policy's click, or the annotator's; return it."""
-        right = self._oracle.act()
-        helped = self._rng.random() < self._options.beta
-        if helped or self._has_left_a_mistake(proposed):
-            proposed, actor, flags = right, "annotator", int(self._oracle.flags)
-        else:
-            actor, flags = "policy", 0
+        oracle, options = self._oracle, self._options
+        right, actor, flags = oracle.act(), "policy", 0
+        impatient = oracle.mends and self._left >= options.patience
+        if self._rng.random() < options.beta or impatient:
+            proposed, actor, flags = right, "annotator", int(oracle.flags)
         outcome = self.session.apply(proposed, actor, flags)
+        if not oracle.mends:
+            self._left = 0
+        elif outcome.action != oracle.action:
+            self._left += 1
         idle = outcome.state_before is outcome.state_after
         self._idle = self._idle + 1 if idle else 0
         return proposed
-
-    def _has_left_a_mistake(self, proposed: tuple[int, int]) -> bool:
-        """Whether the policy had its chances to mend what is wrong, and does not do so now."""
-        session = self.session
-        found = session.task.action_for(session.screen.hit(*proposed), session.state)
-        if unpack_flags(int(self._oracle.flags)).phase is not Phase.CORRECT:
-            self._left = 0
-        elif found.name != self._oracle.action:
-            self._left += 1
-            return self._left > self._options.patience
-        return False
 
     def episode(self) -> Episode:
         """Return the session, to be labelled by the flawless annotator when it is learnt from."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.annotators import make_annotator
-from bcannot_core.annotators.labels import Phase, unpack_flags
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.specification import RANDOM_VARIANT
@@ -169,10 +168,8 @@ def _replay_with_oracle(run: Replay) -> tuple[list[ClickToken], list[bool]]:
     for click in run.episode.clicks:
         x, y = oracle.act()
         action = session.task.action_for(session.screen.hit(x, y), session.state).name
-        made = session.task.action_for(session.screen.hit(click.x, click.y), session.state).name
         labels.append(ClickToken(x, y, "annotator", int(oracle.flags), 0, action))
-        mends = unpack_flags(int(oracle.flags)).phase is Phase.CORRECT
-        fresh.append(not (mends and left))
-        left = mends and made != action
-        session.apply((click.x, click.y), click.actor, click.flags, click.ms)
+        fresh.append(not (oracle.mends and left))
+        made = session.apply((click.x, click.y), click.actor, click.flags, click.ms)
+        left = oracle.mends and made.action != action
     return labels, fresh

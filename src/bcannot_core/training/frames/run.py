@@ -209,7 +209,7 @@ class FramesRun:
         trainer = Trainer(
             net,
             self.recipe,
-            self._cutter(net, weights),
+            Cutter.of_recipe(self.recipe, self.source, weights),
             self.world,
             workers=self.options.workers,
             parallel=self.options.parallel,
@@ -243,19 +243,6 @@ class FramesRun:
             counted = action_weights(self.source, self.recipe.data, self.recipe.seed)
         found: dict[tuple[str, str], float] = self.world.gather(counted)[0]
         return found
-
-    def _cutter(self, net: FramesNet, weights: Mapping[tuple[str, str], float]) -> Cutter:
-        """Return what windows follow from; lanes fill whole updates, to stay with a worker."""
-        data, windows = self.recipe.data, self.recipe.windows
-        return Cutter(
-            self.source,
-            data,
-            self.recipe.steps,
-            net.config.frame_wh,
-            self.recipe.seed,
-            windows * max(1, round(data.lanes / windows)),
-            weights,
-        )
 
     def _record(self, entry: dict[str, Any]) -> None:
         if self._log is None or self._board is None:
