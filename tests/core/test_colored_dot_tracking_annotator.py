@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bcannot_core.annotators import BEHAVIOURS, Behaviour, Flag, Phase, make_annotator, unpack_flags
+from bcannot_core.annotators.behaviour import LENIENT
 from bcannot_core.annotators.colored_dot_tracking import ColoredDotAnnotator
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.registry import make_task
@@ -93,6 +94,40 @@ def test_it_takes_over_from_anybody() -> None:
                 session.apply((x, y), "person")
         make_annotator(session, seed).run(3000)
         assert session.task.score(session.state)["success"]
+
+
+def place_dot(session: Session, index: int, aside: int = 0) -> None:
+    dot, layout = session.task.world.dots[index], session.screen.layout
+    while session.state.section != dot.z:
+        ahead = dot.z > session.state.section
+        button = layout.buttons["next_section" if ahead else "previous_section"]
+        session.apply((button.x + 5, button.y + 5), "policy")
+    x, y = layout.canvas.x + round(dot.x) + aside, layout.canvas.y + round(dot.y)
+    session.apply((x, y), "policy")
+
+
+def test_the_lenient_go_on_from_dots_a_little_out_of_order() -> None:
+    strict, lenient = (Session(make_task("colored_dot_tracking", 5)) for _ in range(2))
+    for session, behaviour in ((strict, "flawless"), (lenient, LENIENT)):
+        for index in (0, 2, 1, 4):
+            place_dot(session, index)
+        make_annotator(session, 0, behaviour).run(500)
+    assert strict.task.score(strict.state)["order"] == 1.0
+    score = lenient.task.score(lenient.state)
+    assert score["f1"] == 1.0
+    assert score["done"]
+    assert score["order"] < 1.0
+    assert [click.action for click in lenient.clicks].count("undo") == 0
+
+
+@pytest.mark.parametrize(("index", "aside"), [(5, 0), (0, 0), (1, 30)])
+def test_the_lenient_take_back_what_is_plainly_wrong(index: int, aside: int) -> None:
+    session = Session(make_task("colored_dot_tracking", 5))
+    place_dot(session, 0)
+    place_dot(session, index, aside)  # far out of order, twice the same, beside it
+    annotator = make_annotator(session, 0, LENIENT)
+    assert annotator.step().action == "undo"
+    assert annotator.mends
 
 
 @pytest.mark.slow

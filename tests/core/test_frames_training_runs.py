@@ -492,6 +492,15 @@ def test_rounds_of_play_follow_and_can_be_stopped(tmp_path):
     assert weights_of(stopped / "policy") == weights_of(whole / "policy")
 
 
+def test_rounds_play_the_tasks_that_are_named(tmp_path):
+    dagger = {"rounds": 1, "episodes": 2, "updates": 1, "limit": 3}
+    recipe = make_recipe(updates=1, dagger={**dagger, "tasks": {"colored_dot_tracking": 1.0}})
+    assert "colored_dot_tracking" not in recipe.data.tasks
+    train_frames(recipe, [], options(tmp_path / "run"))
+    played = open_dataset(tmp_path / "run" / "round-1" / "played")
+    assert {episode.task for episode in played} == {"colored_dot_tracking"}
+
+
 def test_the_annotator_helps_less_from_round_to_round():
     dagger = replace(make_recipe().dagger, beta=0.5)
     assert [PlayOptions.of_round(dagger, i).beta for i in range(3)] == [0.5, 0.25, 0.125]

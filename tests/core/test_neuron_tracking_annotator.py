@@ -9,10 +9,12 @@ import pytest
 from annotating import labels_of, wrong_share
 
 from bcannot_core.annotators import Behaviour, make_annotator
+from bcannot_core.annotators.behaviour import LENIENT
 from bcannot_core.annotators.labels import Flag, Phase, unpack_flags
 from bcannot_core.annotators.neuron_tracking import NeuronTrackingAnnotator
 from bcannot_core.annotators.plan import Mistake
 from bcannot_core.session import Session
+from bcannot_core.tasks.neuron_tracking import item_id
 from bcannot_core.tasks.registry import make_task
 
 
@@ -113,3 +115,35 @@ def test_a_wrong_place_left_behind_is_placed_anew() -> None:
     assert actions["undo"] == 0
     assert actions["previous_frame"] == 1
     assert task.score(session.state)["identity_f1"] == 1.0
+
+
+def place_neuron(session: Session, number: int, on: int, group: int = 1) -> None:
+    """Place a neuron on the cell body of another one."""
+    layout = session.screen.layout
+    if session.state.group != group:
+        button = layout.buttons["next_frame"]
+        session.apply((button.x + 5, button.y + 5), "policy")
+    item = layout.buttons[item_id(number)]
+    session.apply((item.x + 5, item.y + 5), "policy")
+    y, x = session.task.world.yx[group, on]
+    session.apply((layout.canvas.x + round(x), layout.canvas.y + round(y)), "policy")
+
+
+def test_the_lenient_leave_neurons_that_are_taken_for_each_other() -> None:
+    strict, lenient = (Session(make_task("neuron_tracking", 3, neurons=6)) for _ in range(2))
+    for session, behaviour in ((strict, "flawless"), (lenient, LENIENT)):
+        for number, on in ((0, 1), (1, 0)):
+            place_neuron(session, number, on)
+        make_annotator(session, 0, behaviour).run(500)
+        assert session.task.score(session.state)["f1"] == 1.0
+    assert strict.task.score(strict.state)["identity_f1"] == 1.0
+    assert lenient.task.score(lenient.state)["identity_f1"] == pytest.approx(22 / 24)
+
+
+def test_the_lenient_mend_two_marks_on_one_neuron() -> None:
+    session = Session(make_task("neuron_tracking", 3, neurons=6))
+    for number, on in ((0, 0), (1, 0)):
+        place_neuron(session, number, on)
+    annotator = make_annotator(session, 0, LENIENT)
+    assert annotator.step().action == "undo"
+    assert annotator.mends

@@ -106,6 +106,9 @@ class Behaviour:
     strategy : str
         Name of the one way of working, a key of ``STRATEGIES``; empty to draw one for each
         episode. Neuron tracing has no strategies.
+    lenient : bool
+        Whether a mark that looks right is left where it is: on a dot a few places out of its order,
+        or on another neuron. What cannot be seen to be wrong cannot be learnt to be taken back.
 
     Raises
     ------
@@ -124,6 +127,7 @@ class Behaviour:
     pace: float = 1.0
     pace_spread: float = 0.4
     strategy: str = ""
+    lenient: bool = False
 
     def __post_init__(self) -> None:
         """Refuse rates that cannot be."""
@@ -133,7 +137,7 @@ class Behaviour:
                 f"{', '.join(STRATEGIES)}"
             )
         for field in fields(self):
-            if field.name == "strategy":
+            if field.name in _NO_RATES:
                 continue
             value = getattr(self, field.name)
             most = 1.0 if field.name not in _FREE else math.inf
@@ -174,6 +178,7 @@ class Behaviour:
         return replace(self, near_miss=near, far_miss=far, wrong_object=wrong)
 
 
+_NO_RATES = ("strategy", "lenient")
 _FREE = ("jitter_px", "pace", "pace_spread")
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
@@ -196,6 +201,9 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     ),
 }  # fmt: skip
 """Named behaviours, from cautious to efficient; ``flawless`` is the plain oracle."""
+
+LENIENT = replace(BEHAVIOURS["flawless"], lenient=True)
+"""The oracle that says what to learn from a policy's own sessions."""
 
 
 def named_behaviour(name: str) -> Behaviour:

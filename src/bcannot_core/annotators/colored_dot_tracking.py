@@ -27,6 +27,7 @@ _NEAR_PX = (7.0, 14.0)
 _FAR_PX = 40.0
 _TRIES = 12
 _JITTER_MOST_PX = 3.0
+_OUT_OF_ORDER = 3  # places that the lenient let pass
 _NEXT, _PREVIOUS = "next_section", "previous_section"
 _MIP = Intent("toggle", "mip")
 
@@ -43,7 +44,7 @@ class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
         self._seen_sections: set[int] = set()
         self._heading = 1
         self._section = 0
-        self._checked: tuple[tuple[Placed, ...], int] = ((), 0)
+        self._checked: tuple[tuple[Placed, ...], list[int]] = ((), [])
 
     def act(self) -> tuple[int, int]:
         """Look at the screen, and return the next click (x, y)."""
@@ -57,18 +58,19 @@ class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
 
     def plan(self, state: DotState) -> Intent:
         """Return what a flawless annotator does next."""
-        right = self._right(state.placed)
-        if len(state.placed) > right:
+        found = self._found(state.placed)
+        if len(state.placed) > len(found):
             return Intent("undo", None, Phase.CORRECT, len(state.placed) - 1)
-        if right == len(self._dots):
+        following = self._first_missing(found)
+        if following is None:
             return Intent("done", None, Phase.FINISH)
         if state.mip:
-            return _MIP._replace(position=right)
-        dot = self._dots[right]
+            return _MIP._replace(position=following)
+        dot = self._dots[following]
         if state.section == dot.z:
             at = self.hand.around((dot.x, dot.y), self.behaviour.jitter_px, _JITTER_MOST_PX)
-            return Intent("place", self._on_canvas(at), Phase.PLACE, right, fallible=True)
-        return self._step(self._direction(state.section, dot.z), right)
+            return Intent("place", self._on_canvas(at), Phase.PLACE, following, fallible=True)
+        return self._step(self._direction(state.section, dot.z), following)
 
     def opening(self, state: DotState) -> Iterator[Intent]:
         """Look at the projection, then through the stack, as far as the strategy has it."""
@@ -165,18 +167,28 @@ class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
         at_end = section + 1 == self.task.sections if self._heading > 0 else section == 0
         return -self._heading if at_end else self._heading
 
-    def _right(self, placed: tuple[Placed, ...]) -> int:
-        """Return how many of the first dots are placed rightly, in order."""
-        known, count = self._checked
+    def _found(self, placed: tuple[Placed, ...]) -> list[int]:
+        """Return which dots the first placed ones are, as far as they are placed rightly."""
+        known, found = self._checked
         if placed is known:
-            return count
-        count = 0
-        for i, spot in enumerate(placed[: len(self._dots)]):
-            if not self._is_right(i, spot):
+            return found
+        found = []
+        for spot in placed:
+            following = self._first_missing(found)
+            if following is None:
                 break
-            count += 1
-        self._checked = (placed, count)
-        return count
+            late = _OUT_OF_ORDER if self.behaviour.lenient else 0
+            due = [i for i in range(following, following + late + 1) if i not in found]
+            dot = next((i for i in due if i < len(self._dots) and self._is_right(i, spot)), None)
+            if dot is None:
+                break
+            found.append(dot)
+        self._checked = (placed, found)
+        return found
+
+    def _first_missing(self, found: list[int]) -> int | None:
+        """Return the first dot that is not placed; None where all are."""
+        return next((i for i in range(len(self._dots)) if i not in found), None)
 
     def _is_right(self, i: int, spot: Placed) -> bool:
         dot = self._dots[i]

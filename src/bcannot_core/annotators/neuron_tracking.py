@@ -23,7 +23,13 @@ from bcannot_core.annotators.stepping import (
 )
 from bcannot_core.session.session import Session
 from bcannot_core.tasks.frame_steps import PREVIOUS
-from bcannot_core.tasks.neuron_tracking import Group, NeuronTracking, TrackingState, item_id
+from bcannot_core.tasks.neuron_tracking import (
+    Group,
+    NeuronTracking,
+    Placed,
+    TrackingState,
+    item_id,
+)
 
 _RIGHT_PX = 4.5
 _MOST_JITTER = 3.0
@@ -96,12 +102,23 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
         missing: list[int] = []
         if group == 0:  # the reference
             return wrong, missing
+        passing = self._exchanged(group, points) if self.behaviour.lenient else ()
         for i, (at, true) in enumerate(zip(points, self._truth[group], strict=True)):
             if at is None:
                 missing.append(i)
-            elif (at.x - true[0]) ** 2 + (at.y - true[1]) ** 2 > _RIGHT_PX**2:
+            elif not _is_at(at, true) and i not in passing:
                 wrong.append(i)
         return wrong, missing
+
+    def _exchanged(self, group: int, points: Group) -> list[int]:
+        """Return the neurons whose marks lie on others, each of which bears no other mark."""
+        marks = [at for at in points if at is not None]
+        alone = [true for true in self._all[group] if sum(_is_at(at, true) for at in marks) == 1]
+        return [
+            i
+            for i, at in enumerate(points)
+            if at is not None and any(_is_at(at, true) for true in alone)
+        ]
 
     def _last_edit(self, state: TrackingState) -> tuple[int, int] | None:
         """Return the group and neuron of the edit that Undo would take back."""
@@ -191,3 +208,7 @@ class NeuronTrackingAnnotator(PlanAnnotator[NeuronTracking]):
 
     def _neuron(self, intent: Intent) -> int:
         return (intent.position or 0) % self._count
+
+
+def _is_at(mark: Placed, true: tuple[float, float]) -> bool:
+    return (mark.x - true[0]) ** 2 + (mark.y - true[1]) ** 2 <= _RIGHT_PX**2

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcannot_core.annotators import make_annotator
+from bcannot_core.annotators.behaviour import LENIENT
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.worlds import episode_of
 from bcannot_core.policy.frames.policy import BatchPolicy
@@ -56,7 +57,7 @@ class _Seat:
         self.seed, self._options = pick.number, options
         self._rng = np.random.default_rng((pick.number, _STREAM))
         self.session = tasks.begin(pick, self._rng)
-        self._oracle = make_annotator(self.session, self._rng, "flawless")
+        self._oracle = make_annotator(self.session, self._rng, LENIENT)
         self._idle = self._left = 0
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcannot_core.annotators import make_annotator
+from bcannot_core.annotators.behaviour import LENIENT
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay
 from bcannot_core.episodes.specification import RANDOM_VARIANT
@@ -164,7 +165,7 @@ def _replay_with_oracle(run: Replay) -> tuple[list[ClickToken], list[bool]]:
     would outweigh all others.
     """
     session, labels, fresh, left = run.session, list[ClickToken](), list[bool](), False
-    oracle = make_annotator(session, _ORACLE_SEED, "flawless")
+    oracle = make_annotator(session, _ORACLE_SEED, LENIENT)
     for click in run.episode.clicks:
         x, y = oracle.act()
         action = session.task.action_for(session.screen.hit(x, y), session.state).name

@@ -120,6 +120,8 @@ class DaggerRecipe:
         How often the policy plays and learns; 0 for never.
     episodes : int
         Sessions in a round.
+    tasks : mapping
+        What is played, and how often; that of the demonstrations if none is named.
     beta : float
         Chance that the annotator clicks in the policy's place, in the first round; squared in
         the second, and so on.
@@ -139,6 +141,7 @@ class DaggerRecipe:
 
     rounds: int = 0
     episodes: int = 64
+    tasks: Mapping[str, float] = field(default_factory=dict)
     beta: float = 0.5
     share: float = 0.5
     updates: int = 500
@@ -277,15 +280,18 @@ def _check(recipe: FramesRecipe) -> None:
 
 def _check_numbers(recipe: FramesRecipe) -> None:
     """See that what is named has numbers that can be weights."""
-    for group in ("tasks", "weights"):
-        for name, value in getattr(recipe.data, group).items():
+    data, dagger = recipe.data, recipe.dagger
+    groups = {"data.tasks": data.tasks, "data.weights": data.weights, "dagger.tasks": dagger.tasks}
+    for group, named in groups.items():
+        for name, value in named.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 <= value < math.inf:
                 raise UsageError(
-                    f"recipe.data.{group}.{name} is {value!r}: give a number that is not negative"
+                    f"recipe.{group}.{name} is {value!r}: give a number that is not negative"
                 )
-    if recipe.data.tasks and not sum(recipe.data.tasks.values()):
-        raise UsageError("recipe.data.tasks leaves nothing to train with: give larger values")
+    for group in ("data.tasks", "dagger.tasks"):
+        if groups[group] and not sum(groups[group].values()):
+            raise UsageError(f"recipe.{group} leaves nothing to train with: give larger values")
 
 
 def _choose(name: str, value: str, known: Sequence[str]) -> str:

@@ -38,10 +38,8 @@ def round_recipe(recipe: FramesRecipe, number: int) -> FramesRecipe:
 
 def playable(recipe: FramesRecipe, source: EpisodeSource) -> FramesRecipe:
     """Return a recipe that says what to play: the tasks of the demonstrations if it names none."""
-    if recipe.data.tasks:
-        return recipe
-    tasks = dict.fromkeys(source.tasks, 1.0)
-    return replace(recipe, data=replace(recipe.data, tasks=tasks))
+    tasks = recipe.dagger.tasks or recipe.data.tasks or dict.fromkeys(source.tasks, 1.0)
+    return replace(recipe, dagger=replace(recipe.dagger, tasks=tasks))
 
 
 def played_episodes(
@@ -71,8 +69,9 @@ def _play(recipe: FramesRecipe, number: int, policy: Path, folder: Path, world: 
         low_precision=recipe.precision == "bf16",
     )
     options = PlayOptions.of_round(dagger, number)
+    tasks = LiveEpisodes(replace(recipe.data, tasks=dagger.tasks))
     with replacing(folder) as scratch, EpisodeWriter(scratch) as writer:
-        writer.extend(play(player, LiveEpisodes(recipe.data), dagger.episodes, seed, options))
+        writer.extend(play(player, tasks, dagger.episodes, seed, options))
         writer.flush()
 
 
