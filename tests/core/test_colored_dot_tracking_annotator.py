@@ -106,10 +106,10 @@ def place_dot(session: Session, index: int, aside: int = 0) -> None:
     session.apply((x, y), "policy")
 
 
-def test_the_lenient_go_on_from_dots_a_little_out_of_order() -> None:
+def test_the_lenient_go_on_from_dots_out_of_order() -> None:
     strict, lenient = (Session(make_task("colored_dot_tracking", 5)) for _ in range(2))
     for session, behaviour in ((strict, "flawless"), (lenient, LENIENT)):
-        for index in (0, 2, 1, 4):
+        for index in (0, 2, 1, 9):
             place_dot(session, index)
         make_annotator(session, 0, behaviour).run(500)
     assert strict.task.score(strict.state)["order"] == 1.0
@@ -120,11 +120,11 @@ def test_the_lenient_go_on_from_dots_a_little_out_of_order() -> None:
     assert [click.action for click in lenient.clicks].count("undo") == 0
 
 
-@pytest.mark.parametrize(("index", "aside"), [(5, 0), (0, 0), (1, 30)])
+@pytest.mark.parametrize(("index", "aside"), [(0, 0), (1, 30)])
 def test_the_lenient_take_back_what_is_plainly_wrong(index: int, aside: int) -> None:
     session = Session(make_task("colored_dot_tracking", 5))
     place_dot(session, 0)
-    place_dot(session, index, aside)  # far out of order, twice the same, beside it
+    place_dot(session, index, aside)  # twice the same, beside it
     annotator = make_annotator(session, 0, LENIENT)
     assert annotator.step().action == "undo"
     assert annotator.mends

@@ -107,8 +107,9 @@ class Behaviour:
         Name of the one way of working, a key of ``STRATEGIES``; empty to draw one for each
         episode. Neuron tracing has no strategies.
     lenient : bool
-        Whether a mark that looks right is left where it is: on a dot a few places out of its order,
-        or on another neuron. What cannot be seen to be wrong cannot be learnt to be taken back.
+        Whether a mark that looks right is left where it is, on a dot out of its order or on another
+        neuron, and nothing is looked for where only a long memory knows it to be. What cannot be
+        seen cannot be learnt.
 
     Raises
     ------

@@ -27,7 +27,6 @@ _NEAR_PX = (7.0, 14.0)
 _FAR_PX = 40.0
 _TRIES = 12
 _JITTER_MOST_PX = 3.0
-_OUT_OF_ORDER = 3  # places that the lenient let pass
 _NEXT, _PREVIOUS = "next_section", "previous_section"
 _MIP = Intent("toggle", "mip")
 
@@ -161,8 +160,11 @@ class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
         return Intent(_NEXT if direction > 0 else _PREVIOUS, None, Phase.NAVIGATE, position)
 
     def _direction(self, section: int, wanted: int) -> int:
-        """Return where to go: towards a dot that was seen, else on as before."""
-        if self._seen_sections & {wanted - 1, wanted, wanted + 1}:
+        """Return where to go: towards a dot that was seen, else on as before.
+
+        The lenient always go on as before: what somebody else has seen, they do not know.
+        """
+        if not self.behaviour.lenient and self._seen_sections & {wanted - 1, wanted, wanted + 1}:
             return 1 if wanted > section else -1
         at_end = section + 1 == self.task.sections if self._heading > 0 else section == 0
         return -self._heading if at_end else self._heading
@@ -174,17 +176,18 @@ class ColoredDotAnnotator(PlanAnnotator[ColoredDotTracking]):
             return found
         found = []
         for spot in placed:
-            following = self._first_missing(found)
-            if following is None:
-                break
-            late = _OUT_OF_ORDER if self.behaviour.lenient else 0
-            due = [i for i in range(following, following + late + 1) if i not in found]
-            dot = next((i for i in due if i < len(self._dots) and self._is_right(i, spot)), None)
+            dot = self._meant(spot, found)
             if dot is None:
                 break
             found.append(dot)
         self._checked = (placed, found)
         return found
+
+    def _meant(self, spot: Placed, found: list[int]) -> int | None:
+        """Return the dot, of those that may come next, on which a placed one lies."""
+        missing = [i for i in range(len(self._dots)) if i not in found]
+        due = missing if self.behaviour.lenient else missing[:1]
+        return next((i for i in due if self._is_right(i, spot)), None)
 
     def _first_missing(self, found: list[int]) -> int | None:
         """Return the first dot that is not placed; None where all are."""
