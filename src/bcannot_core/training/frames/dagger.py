@@ -4,7 +4,7 @@ In a session the annotator clicks in the policy's place with a chance β (Ross, 
 A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning, 2011), and
 where the policy has left a mistake as it is for too long: until that is mended, every right click
 would be Undo. The sessions are stored as clicks like any others. When windows are cut from them,
-the flawless annotator is asked at every step, so that its corrections of the policy's mistakes are
+the lenient annotator is asked at every step, so that its corrections of the policy's mistakes are
 the labels: the first chance to mend a mistake is learnt, not those that follow while it is left.
 """
 
@@ -83,7 +83,7 @@ class _Seat:
         return proposed
 
     def episode(self) -> Episode:
-        """Return the session, to be labelled by the flawless annotator when it is learnt from."""
+        """Return the session, to be labelled by the lenient annotator when it is learnt from."""
         success = bool(self.session.task.score(self.session.state)["success"])  # type: ignore[attr-defined]
         meta = {"labels": ORACLE, "beta": self._options.beta, "success": success}
         return episode_of(self.session, meta, seed=self.seed)

@@ -21,7 +21,7 @@ from bcannot_core.training.frames.retarget import retarget
 from bcannot_core.training.imitation import imitated
 
 ORACLE = "oracle"
-"""``meta["labels"]`` of episodes in which the flawless annotator says what would be right."""
+"""``meta["labels"]`` of episodes in which the lenient annotator says what would be right."""
 
 _ORACLE_SEED = 5
 _HABITS = 3  # a stream of randomness apart from the world's, which has the seed alone
@@ -92,7 +92,7 @@ def open_recorded(episode: Episode, variant: str | None = None) -> OpenEpisode:
     Parameters
     ----------
     episode : Episode
-        What to open. Where its ``meta`` says so, the flawless annotator labels every step.
+        What to open. Where its ``meta`` says so, the lenient annotator labels every step.
     variant : str, optional
         Show it on another interface.
 
@@ -159,7 +159,7 @@ def kept_states(session: Session) -> list[Any]:
 
 
 def _replay_with_oracle(run: Replay) -> tuple[list[ClickToken], list[bool]]:
-    """Replay a session; return what the flawless annotator would have clicked, and what is fresh.
+    """Replay a session; return what the lenient annotator would have clicked, and what is fresh.
 
     To mend a mistake is fresh once: as long as it is left as it is, the same click stays right, and
     would outweigh all others.
