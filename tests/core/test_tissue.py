@@ -1,5 +1,7 @@
 """Blocks: cross-sections numbered and linked, cut and varied, the same for a seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -238,3 +240,17 @@ def test_a_block_whose_neurites_all_go_on_has_no_endings():
     block = make_small_block(labels)
     assert block.endings == []
     assert block.before_ending(np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "fewest", "most"), [(0.0, 0, 0), (0.5, 6, 26), (1.0, 24, 32)]
+)
+def test_a_share_of_the_blocks_keeps_the_look_of_the_tissue(disturbed, fewest, most):
+    tissue = make_tissue()
+    augmentation = replace(PLAIN, disturbed=disturbed)
+    changed = 0
+    for seed in range(32):
+        block = cut_block(tissue, np.random.default_rng(seed), augmentation)
+        inside = block.grey[block.grey != OUTSIDE_GREY]
+        changed += inside.min() < tissue.grey.min() - 1 or inside.max() > tissue.grey.max() + 1
+    assert fewest <= changed <= most

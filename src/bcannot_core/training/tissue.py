@@ -62,11 +62,15 @@ class Augmentation:
         Size of a canvas pixel at zoom 1, nm.
     spacings : tuple of float
         How often isotropic tissue is cut at 1, 2, 3 … voxels between sections.
+    disturbed : float
+        Share of the blocks whose sections are stretched and shaken, with another look, noise
+        and damage; the others are tissue as it is, but for turns, mirrors and zooms.
     """
 
     zooms: tuple[float, float] = (0.75, 1.45)
     nm_per_px: float = 10.0
     spacings: tuple[float, ...] = (0.40, 0.12, 0.40, 0.08)
+    disturbed: float = 1.0
 
 
 class Block:
@@ -200,24 +204,32 @@ def cut_block(tissue: Tissue, rng: np.random.Generator, augmentation: Augmentati
     zoom = tissue.voxel_nm[1] / augmentation.nm_per_px
     if rng.random() < 0.75:
         zoom *= float(np.exp(rng.uniform(*np.log(augmentation.zooms))))
-    seen, truth = _resampled(grey, labels, zoom, rng)
+    disturbed = augmentation.disturbed >= 1 or rng.random() < augmentation.disturbed
+    seen, truth = _resampled(grey, labels, zoom, rng, disturbed=disturbed)
     outside = seen < 0
-    shown = varied_look(np.clip(seen, 0, 255) / np.float32(255), rng)
+    shown = np.clip(seen, 0, 255) / np.float32(255)
+    if disturbed:
+        shown = varied_look(shown, rng)
     picture = np.where(outside, np.float32(OUTSIDE_GREY), np.clip(shown * 255, 0, 255))
     return Block(picture.astype(np.uint8), truth)
 
 
 def _resampled(
-    grey: NDArray[np.uint8], labels: NDArray[np.int32], zoom: float, rng: np.random.Generator
+    grey: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    zoom: float,
+    rng: np.random.Generator,
+    *,
+    disturbed: bool,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Turn, stretch, zoom and shift the sections; outside the volume grey is negative."""
     depth, height, width = grey.shape
     angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.75 else np.pi / 2 * rng.integers(4)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn / zoom @ np.diag(np.exp(rng.normal(0, 0.06, 2)))
+    matrix = turn / zoom @ np.diag(np.exp(rng.normal(0, 0.06 if disturbed else 0, 2)))
     size = (int(min(_SIDE, height * zoom)), int(min(_SIDE, width * zoom)))
     centre = np.array([height, width]) * (0.5 + rng.uniform(-0.1, 0.1, 2))
-    jitter = rng.choice([0.0, 0.5, 1.5], p=[0.7, 0.2, 0.1])
+    jitter = rng.choice([0.0, 0.5, 1.5], p=[0.7, 0.2, 0.1]) if disturbed else 0.0
     blur = rng.uniform(0, 0.7) if zoom < 0.9 else 0.0
     seen = np.empty((depth, *size), dtype=np.float32)
     truth = np.empty((depth, *size), dtype=np.int32)
