@@ -10,6 +10,7 @@ import typer
 import typer.main
 
 from bcannot_core.cli import (
+    average,
     bench,
     convert,
     demo,
@@ -56,6 +57,7 @@ COMMANDS = (
     train,
     finetune,
     learn,
+    average,
     evaluate,
     report,
     probe,
