@@ -29,7 +29,7 @@ def model_card(name: str, recipe: TrainRecipe, episodes: Iterable[Episode]) -> s
         f"* Screen: {recipe.policy.frame_wh[0]} × {recipe.policy.frame_wh[1]} px",
         f"* Trained at {recipe.glance.augmentation.nm_per_px:g} nm per canvas pixel, "
         f"zoom {recipe.glance.augmentation.zooms[0]:g} to {recipe.glance.augmentation.zooms[1]:g}",
-        f"* Glance: {recipe.glance.updates} updates of {recipe.glance.lanes} glances",
+        f"* Glance: {recipe.glance.updates} updates of {recipe.glance.batch} glances",
         f"* Steps: {recipe.steps.updates} updates of {recipe.steps.windows} windows of "
         f"{recipe.policy.context} steps",
         f"* Seed: {recipe.seed}",
