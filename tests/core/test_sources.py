@@ -126,3 +126,4 @@ def test_the_card_names_data_without_folders(file):
     assert "* sample#1.npz: 2 episodes" in card
     assert f"* {synthetic}: 2 episodes" in card
     assert str(path.parent) not in card
+    assert "20000 updates of 32 glances" in card

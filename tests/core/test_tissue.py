@@ -254,3 +254,19 @@ def test_a_share_of_the_blocks_keeps_the_look_of_the_tissue(disturbed, fewest, m
         inside = block.grey[block.grey != OUTSIDE_GREY]
         changed += inside.min() < tissue.grey.min() - 1 or inside.max() > tissue.grey.max() + 1
     assert fewest <= changed <= most
+
+
+def test_tissue_as_it_is_keeps_its_sections_in_register():
+    labels = np.zeros((24, 64, 64), np.int32)
+    labels[:, 10:50, 12:30], labels[:, 10:50, 34:52] = 1, 2
+    moved = {}
+    for disturbed in (0.0, 1.0):
+        augmentation = replace(PLAIN, disturbed=disturbed)
+        tissue = make_tissue(voxel_nm=(40, 10, 10), labels=labels)
+        blocks = [
+            cut_block(tissue, np.random.default_rng(seed), augmentation) for seed in range(24)
+        ]
+        shown = [block.label_of[block.sections] for block in blocks]
+        moved[disturbed] = sum(bool((names != names[0]).any()) for names in shown)
+    assert moved[0.0] == 0
+    assert moved[1.0] >= 3

@@ -5,15 +5,21 @@ average knows something of all of it, and needs no more time than one of them. P
 were trained apart cannot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from bcannot_core.errors import CheckpointError, UsageError
-from bcannot_core.policy.checkpoint import Net, load_checkpoint, read_config, save_checkpoint
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from bcannot_core.policy.checkpoint import (
+    Net,
+    family_of,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+)
 
 
 def average_policies(parts: Sequence[tuple[Path, float]], out: Path) -> None:
@@ -44,33 +50,37 @@ def average_policies(parts: Sequence[tuple[Path, float]], out: Path) -> None:
     )
 
 
-def _mean(shares: Sequence[tuple[Path, float]]) -> Net:
-    """Return a network with the mean of all weights; counters are those of the first."""
-    first = shares[0][0]
-    built = _build_of(first)
-    net = load_checkpoint(first)
+def mean_state(parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> dict[str, Tensor]:
+    """Return the weighted mean of networks' states; counters are those of the first.
+
+    Parameters
+    ----------
+    parts : sequence of (mapping, float)
+        States with the same names and shapes, and their shares, which add up to 1.
+    """
+    first = parts[0][0]
     mean: dict[str, Tensor] = {}
-    for folder, share in shares:
-        if _build_of(folder) != built:
+    for name, tensor in first.items():
+        if tensor.is_floating_point():
+            mean[name] = torch.stack([share * state[name] for state, share in parts]).sum(0)
+        else:
+            mean[name] = tensor
+    return mean
+
+
+def _mean(shares: Sequence[tuple[Path, float]]) -> Net:
+    """Return a network with the mean of all policies' weights."""
+    nets = [load_checkpoint(folder) for folder, _ in shares]
+    first = nets[0]
+    for (folder, _), net in zip(shares, nets, strict=True):
+        if (family_of(net), net.config) != (family_of(first), first.config):
             raise CheckpointError(
-                f"{folder} and {first} are not built alike: "
+                f"{folder} and {shares[0][0]} are not built alike: "
                 "average policies that were trained on from the same one"
             )
-        for name, tensor in load_checkpoint(folder).state_dict().items():
-            if not tensor.is_floating_point():
-                mean.setdefault(name, tensor)
-                continue
-            weighted = share * tensor.double()
-            mean[name] = mean[name] + weighted if name in mean else weighted
-    kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
-    net.load_state_dict({name: tensor.to(kinds[name]) for name, tensor in mean.items()})
-    return net
-
-
-def _build_of(folder: Path) -> tuple[Any, Any]:
-    """Return what decides how a policy's network is built."""
-    config = read_config(folder)
-    return config.get("family", "glance"), config["policy"]
+    states = [(net.state_dict(), share) for net, (_, share) in zip(nets, shares, strict=True)]
+    first.load_state_dict(mean_state(states))
+    return first
 
 
 def _origins(shares: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:

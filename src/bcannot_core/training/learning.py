@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import BcannotError, DatasetError
+from bcannot_core.policy.averaging import mean_state
 from bcannot_core.policy.checkpoint import (
     load_glance,
     read_config,
@@ -105,7 +105,9 @@ class _Learning:
         seconds = self._update_all(stage)
         if seconds is None:
             return None
-        _move_towards(self.net.glance, known, stage.optimizer.average, self.options.recipe.share)
+        share = self.options.recipe.share
+        kept = mean_state([(known, 1 - share), (stage.optimizer.average, share)])
+        self.net.glance.load_state_dict(kept)
         after = self._score(self.net, held, "after")
         if self.control.stopped:
             return None
@@ -215,15 +217,6 @@ class _Learning:
         }
         card = learned_card(self.options.name, self.start, result.to_json(), sessions)
         save_checkpoint(self.net, self.options.out, card=card, training=training)
-
-
-def _move_towards(
-    net: nn.Module, old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float
-) -> None:
-    """Give a network weights that lie between two others'."""
-    net.load_state_dict(
-        {k: torch.lerp(v, new[k], share) if v.is_floating_point() else v for k, v in old.items()}
-    )
 
 
 def hold_out(
