@@ -192,6 +192,7 @@ def test_nothing_at_an_url_is_said(server: Server, name: str) -> None:
         ("503", VolumeUnreachableError, "cannot be reached"),
         ("500", VolumeUnreachableError, "cannot be reached"),
         ("429", VolumeUnreachableError, "cannot be reached"),
+        ("501", VolumeFormatError, "cannot be read"),
         ("403", VolumeUnreachableError, "not public"),
         ("401", VolumeUnreachableError, "not public"),
         ("html", VolumeFormatError, "not valid JSON"),

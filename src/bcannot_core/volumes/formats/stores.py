@@ -28,8 +28,8 @@ from bcannot_core.volumes.formats.common import check_chunk, one_line
 
 CACHE_BYTES = 48 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20
-# All that tensorstore and its codecs raise for damaged data. Nothing is unfinished here: with
-# NotImplementedError, too, they refuse a codec that they do not know, and a VolumeError tells it.
+# All that tensorstore and its codecs raise for damaged data and odd servers; the last of them
+# stands for an answer of HTTP 501.
 _STORE_ERRORS = (ValueError, OSError, TypeError, OverflowError, MemoryError, NotImplementedError)
 _RETRIES = {"max_retries": 2, "initial_delay": "100ms", "max_delay": "500ms"}
 # What a network says, as opposed to what the data say.
