@@ -46,6 +46,18 @@ def test_nodes_inside_and_outside_have_their_colours() -> None:
     assert has(bad, OFF_TARGET) and not has(bad, ON_TARGET)
 
 
+def test_another_branch_of_the_neurite_is_on_target_as_in_scores() -> None:
+    ids = np.zeros((DEPTH, SIDE, SIDE), np.uint32)
+    ids[:, 20:41, 20:41] = 7
+    ids[:, 2:9, 2:9] = 7
+    labels = Volume.from_array(ids, labels=True)
+    path = follow_neurite(labels, (0, 30, 30), DEPTH)
+    branch = montage(volume(), [Strip("branch", nodes(5, 5), path, labels)])
+    beside = montage(volume(), [Strip("beside", nodes(12, 12), path, labels)])
+    assert has(branch, ON_TARGET) and not has(branch, OFF_TARGET)
+    assert has(beside, OFF_TARGET) and not has(beside, ON_TARGET)
+
+
 def test_the_outline_is_that_of_the_cross_section() -> None:
     picture = montage(volume(), [Strip("a", nodes(30, 30, 1), truth())], columns=1)
     top, left = GAP_PX + TITLE_PX, GAP_PX

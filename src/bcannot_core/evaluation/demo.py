@@ -86,7 +86,7 @@ def run_demo(
         advance(1)
     files = [_save(one, out) for one in traced]
     write_shard(out / "sessions" / "demo.parquet", [one.episode for one in traced])
-    strips = [Strip(_title(one), one.trace.nodes_zyx, one.path) for one in traced]
+    strips = [Strip(_title(one), one.trace.nodes_zyx, one.path, labels) for one in traced]
     Image.fromarray(montage(volume, strips)).save(out / "montage.png")
     return {
         **_means(traced),

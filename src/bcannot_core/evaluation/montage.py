@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from bcannot_core.tasks.neurites import CrossSection, NeuritePath
+from bcannot_core.tasks.neurites import NeuritePath
 from bcannot_core.volumes import Volume
 
 CROP_PX = 96
@@ -33,11 +33,15 @@ class Strip:
         The nodes in voxel coordinates.
     path : NeuritePath, optional
         The ground truth; its outline is drawn, and nodes outside it are red.
+    labels : Volume, optional
+        Where the ground truth was followed; the neurite's other branches are outlined, too, and
+        nodes in them are on target, as in scores.
     """
 
     title: str
     nodes_zyx: NDArray[np.floating]
     path: NeuritePath | None = None
+    labels: Volume | None = None
 
 
 def montage(volume: Volume, strips: Sequence[Strip], columns: int = 10) -> NDArray[np.uint8]:
@@ -83,31 +87,40 @@ def _section(volume: Volume, strip: Strip, index: int) -> Image.Image:
     inside = volume.section_grey(section, y0, y0 + CROP_PX, x0, x0 + CROP_PX)
     grey[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     tile = np.repeat(np.repeat(grey, ZOOM, 0), ZOOM, 1)[..., None].repeat(3, 2)
-    truth = _cross_section(strip.path, section)
-    if truth is not None:
-        tile[_outline(truth, y0, x0)] = OUTLINE
+    mask = _neurite(strip, section, y0, x0)
+    tile[_outline(mask)] = OUTLINE
     picture = Image.fromarray(tile)
     pen = ImageDraw.Draw(picture)
     centre_x, centre_y = (x - x0 + 0.5) * ZOOM, (y - y0 + 0.5) * ZOOM
-    right = strip.path is None or (truth is not None and truth.contains((y, x)))
+    right = strip.path is None or mask[round(y) - y0, round(x) - x0]
     ring = (centre_x - 6, centre_y - 6, centre_x + 6, centre_y + 6)
     pen.ellipse(ring, outline=ON_TARGET if right else OFF_TARGET, width=2)
     pen.text((3, 1), f"z {section}", fill=TEXT)
     return picture
 
 
-def _cross_section(path: NeuritePath | None, section: int) -> CrossSection | None:
-    place = None if path is None else path.index(section)
-    return None if path is None or place is None else path.sections[place]
-
-
-def _outline(truth: CrossSection, y0: int, x0: int) -> NDArray[np.bool_]:
-    """Return the border of a cross-section in the enlarged crop at (y0, x0)."""
+def _neurite(strip: Strip, section: int, y0: int, x0: int) -> NDArray[np.bool_]:
+    """Return which pixels of the crop at (y0, x0) are the true neurite's."""
     mask = np.zeros((CROP_PX, CROP_PX), dtype=bool)
-    rows, columns = np.nonzero(truth.mask)
-    rows, columns = rows + truth.origin_yx[0] - y0, columns + truth.origin_yx[1] - x0
-    seen = (rows >= 0) & (rows < CROP_PX) & (columns >= 0) & (columns < CROP_PX)
-    mask[rows[seen], columns[seen]] = True
+    if strip.path is None:
+        return mask
+    place = strip.path.index(section)
+    if place is not None:
+        truth = strip.path.sections[place]
+        rows, columns = np.nonzero(truth.mask)
+        rows, columns = rows + truth.origin_yx[0] - y0, columns + truth.origin_yx[1] - x0
+        seen = (rows >= 0) & (rows < CROP_PX) & (columns >= 0) & (columns < CROP_PX)
+        mask[rows[seen], columns[seen]] = True
+    if strip.labels is not None:
+        window = (section, section + 1, y0, y0 + CROP_PX, x0, x0 + CROP_PX)
+        ids = strip.labels.read(*window)[0]
+        top, left = max(0, -y0), max(0, -x0)
+        mask[top : top + ids.shape[0], left : left + ids.shape[1]] |= ids == strip.path.label
+    return mask
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the border of a mask, enlarged."""
     large = np.pad(np.repeat(np.repeat(mask, ZOOM, 0), ZOOM, 1), 1)
     core = large[1:-1, 1:-1]
     above, below = large[:-2, 1:-1], large[2:, 1:-1]
