@@ -330,6 +330,54 @@ def test_hdf5_without_a_stack_is_refused(tmp_path: Path) -> None:
         open_volume(tmp_path / "a.h5")
 
 
+def write_virtual(path: Path, source: str) -> None:
+    """Write a dataset whose voxels lie in another HDF5 file."""
+    layout = h5py.VirtualLayout(noise().shape, "uint8")
+    layout[:] = h5py.VirtualSource(source, "em", noise().shape)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("em", layout)
+
+
+def write_external(path: Path, source: str) -> None:
+    """Write a dataset whose voxels are the bytes of another file."""
+    parts = [(source, 0, noise().nbytes)]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("em", noise().shape, "uint8", external=parts)
+
+
+def test_hdf5_in_several_files_of_a_folder_is_read(tmp_path: Path) -> None:
+    write_h5(tmp_path / "parts.h5", {"em": noise()}, {})
+    (tmp_path / "raw.bin").write_bytes(noise().tobytes())
+    write_virtual(tmp_path / "a.h5", "parts.h5")
+    write_external(tmp_path / "b.h5", "raw.bin")
+    assert same(open_volume(tmp_path / "a.h5"), noise())
+    assert same(open_volume(tmp_path / "b.h5"), noise())
+
+
+@pytest.mark.parametrize("write", [write_virtual, write_external])
+def test_hdf5_does_not_read_files_of_the_folder_that_the_process_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+) -> None:
+    write_h5(tmp_path / "secret", {"em": noise()}, {})
+    (tmp_path / "given").mkdir()
+    write(tmp_path / "given" / "a.h5", "secret")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VolumeFormatError, match="lies in secret, which is not there"):
+        open_volume(tmp_path / "given" / "a.h5")
+
+
+@pytest.mark.parametrize("write", [write_virtual, write_external])
+@pytest.mark.parametrize("above", ["../secret", "parts/../../secret", "{folder}/secret"])
+def test_hdf5_that_names_files_elsewhere_is_refused(
+    tmp_path: Path, write: Callable[[Path, str], None], above: str
+) -> None:
+    write_h5(tmp_path / "secret", {"em": noise()}, {})
+    (tmp_path / "given").mkdir()
+    write(tmp_path / "given" / "a.h5", above.format(folder=tmp_path))
+    with pytest.raises(VolumeFormatError, match=r"leads outside its folder, to .*secret"):
+        open_volume(tmp_path / "given" / "a.h5")
+
+
 def test_an_array_with_an_axis_of_length_one_beside_is_a_stack(tmp_path: Path) -> None:
     write_h5(tmp_path / "a.h5", {"x": noise()[0], "y": noise()[None]}, {})
     assert same(open_volume(tmp_path / "a.h5"), noise())

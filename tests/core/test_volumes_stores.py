@@ -296,6 +296,7 @@ def test_precomputed_scales_are_chosen_by_size(tmp_path: Path) -> None:
         ({"scales": [{"size": [1, 2, 3], "resolution": [1, 1]}]}, "three positive numbers"),
         ({"scales": [{"size": [1, 2, -3], "resolution": [1, 1, 1]}]}, "size"),
         ({"scales": [7]}, "scale 0"),
+        ({"scales": [{"size": [1, 2, 3], "resolution": [1, 1, 1], "key": "../a"}]}, "outside"),
         ({"num_channels": 3}, "c \\(3\\); choose"),
         ({"data_type": "text"}, "cannot be read"),
     ],
@@ -307,6 +308,28 @@ def test_unusable_infos_are_refused(tmp_path: Path, change: dict[str, Any], mess
     with pytest.raises(VolumeFormatError, match=message) as caught:
         open_volume(tmp_path / "a")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_labels_beside_the_folder_are_refused(tmp_path: Path, version: int) -> None:
+    write_ome(tmp_path / "given/a.zarr", [smooth()], version=version)
+    write_ome(tmp_path / "secret", [smooth()], version=version)
+    labels = zarr.open_group(  # type: ignore[arg-type]
+        str(tmp_path / "given/a.zarr/labels"), mode="w", zarr_format=version
+    )
+    listing: dict[str, Any] = {"labels": ["../../../secret"]}
+    labels.attrs.update({"ome": listing} if version == 3 else listing)
+    with pytest.raises(VolumeFormatError, match=r"list of labels of .* leads outside"):
+        open_volume(tmp_path / "given/a.zarr", labels=True)
+
+
+def test_arrays_beside_the_folder_are_refused(tmp_path: Path) -> None:
+    zarr.save_array(str(tmp_path / "em"), smooth(), zarr_format=2)
+    zarr.open_group(str(tmp_path / "given"), mode="w", zarr_format=2)
+    known = {"metadata": {"../em/.zarray": {}}}
+    (tmp_path / "given" / ".zmetadata").write_text(json.dumps(known))
+    with pytest.raises(VolumeFormatError, match=r"list of arrays of .* leads outside"):
+        open_volume(tmp_path / "given")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "<html>", "\xff\xfe"])
@@ -324,6 +347,15 @@ def test_metadata_of_monstrous_size_are_refused(
     monkeypatch.setattr(stores, "MAX_METADATA_BYTES", 10)
     with pytest.raises(VolumeFormatError, match="too large for metadata"):
         open_volume(tmp_path / "a")
+
+
+def test_large_metadata_on_the_disk_are_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "info").open("wb") as file:
+        file.truncate(2**40)  # a terabyte of nothing, which takes no room
+    with pytest.raises(VolumeFormatError, match=r"info has \d+ bytes: too large for metadata"):
+        open_volume(tmp_path)
 
 
 @pytest.mark.parametrize("chunk", [[10**4] * 3, [20, 130, 2**40]])
@@ -349,7 +381,8 @@ def test_chunks_that_would_not_fit_into_memory_are_refused(
         ([], {"multiscales": 3}, "does not say which array"),
         (["multiscales", 0], {"axes": 7}, "z, y, x"),
         (["multiscales", 0], {"datasets": []}, "list no datasets"),
-        (["multiscales", 0], {"datasets": [5]}, "cannot be read|no volume"),
+        (["multiscales", 0], {"datasets": [5]}, "has no path"),
+        (["multiscales", 0, "datasets", 0], {"path": "../b.zarr/0"}, "leads outside"),
         (["multiscales", 0, "datasets", 0], {"path": "none"}, "no volume at .*none"),
     ],
 )

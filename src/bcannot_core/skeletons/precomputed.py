@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bcannot_core.skeletons.graphs import parents_of_edges
 from bcannot_core.skeletons.neurites import MAX_ID, NamedSkeleton, SkeletonSet
 from bcannot_core.skeletons.reading import MAX_BYTES, MAX_NEURITES, MAX_NODES, clean
 from bcannot_core.volumes.base import VoxelNm
+from bcannot_core.volumes.formats.common import inside
 from bcannot_core.volumes.formats.stores import read_metadata
 from bcannot_core.volumes.formats.units import usable_voxel
 from bcannot_core.volumes.swc import Skeleton
@@ -145,26 +146,11 @@ def _find(place: str, timeout_s: float) -> tuple[str, SkeletonInfo]:
             f"{place} holds no skeletons: its info is of type {clean(str(info.get('@type')))!r} "
             "and names none"
         )
-    place = f"{place}/{inside(inner, place)}"
+    place = f"{place}/{inside(inner, f'the info of {place}')}"
     below = read_metadata(place, ["info"], timeout_s).get("info")
     if below is None or below.get("@type") != KIND:
         raise VolumeNotFoundError(f"there are no precomputed skeletons at {place}")
     return place, parse_info(below, place)
-
-
-def inside(name: str, place: str) -> str:
-    """Return the name of a folder below another one.
-
-    Raises
-    ------
-    VolumeFormatError
-        It leads elsewhere.
-    """
-    parts = PurePosixPath(name).parts
-    plain = "\\" not in name and ":" not in name and all(c.isprintable() for c in name)
-    if not parts or ".." in parts or name.startswith("/") or not plain or len(name) > 255:
-        raise VolumeFormatError(f"the info of {place} names the folder {clean(name)!r} outside it")
-    return "/".join(parts)
 
 
 def parse_info(info: dict[str, Any], place: str) -> SkeletonInfo:
@@ -192,7 +178,9 @@ def parse_info(info: dict[str, Any], place: str) -> SkeletonInfo:
         transform,
         tuple(_attribute(entry, place) for entry in entries),
         info.get("sharding"),
-        inside(properties, place) if isinstance(properties, str) and properties else "",
+        inside(properties, f"the info of {place}")
+        if isinstance(properties, str) and properties
+        else "",
         {clean(str(name)): clean(str(value)) for name, value in header.items()},
     )
 

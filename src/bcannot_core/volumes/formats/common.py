@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bcannot_core.errors import VolumeFormatError
 from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, Source, VoxelNm
@@ -11,6 +11,7 @@ from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, Source, Voxel
 EM_NAMES = ("em", "raw", "image", "img", "volume", "data", "main", "grey", "gray", "exported_data")
 LABEL_NAMES = ("seg", "labels", "label", "segmentation", "neuron_ids", "ids", "main")
 _FALLBACK_MEMORY = 8 * 2**30
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,29 @@ def one_line(error: BaseException | str) -> str:
     """Return the message of an error as one line; of a long one the beginning and the end."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 260 else f"{text[:100]} … {text[-150:]}"
+
+
+def inside(name: str, source: str) -> str:
+    """Return the name of a folder or file below the place whose metadata name it.
+
+    Parameters
+    ----------
+    name : str
+        What the metadata say, with forward slashes.
+    source : str
+        The metadata, for messages.
+
+    Raises
+    ------
+    VolumeFormatError
+        It leads elsewhere.
+    """
+    parts = PurePosixPath(name).parts
+    plain = "\\" not in name and ":" not in name and name.isprintable()
+    if not parts or ".." in parts or name.startswith("/") or not plain or len(name) > _LONGEST_NAME:
+        shown = "".join(c if c.isprintable() else " " for c in name[:_LONGEST_NAME])
+        raise VolumeFormatError(f"{source} leads outside its folder, to {shown!r}")
+    return "/".join(parts)
 
 
 def choose_array(names: Iterable[str], key: str | None, labels: bool, where: str) -> str:

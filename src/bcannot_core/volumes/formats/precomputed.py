@@ -7,7 +7,7 @@ import tensorstore as ts
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.base import ScaleInfo, Shape
 from bcannot_core.volumes.extra_axes import SPACE, At, fix_axes
-from bcannot_core.volumes.formats.common import Opened
+from bcannot_core.volumes.formats.common import Opened, inside
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
     is_remote,
@@ -90,7 +90,8 @@ def _scale(index: int, entry: Any, location: str) -> ScaleInfo:
     if not all(isinstance(n, int) and n > 0 for n in size):
         raise VolumeFormatError(f"scale {index} in the info of {location} has size {size}")
     shape: Shape = (size[2], size[1], size[0])
-    return ScaleInfo(index, str(entry.get("key", index)), shape, voxel, _offset(entry))
+    key = inside(str(entry.get("key", index)), f"scale {index} in the info of {location}")
+    return ScaleInfo(index, key, shape, voxel, _offset(entry))
 
 
 def _offset(entry: dict[str, Any]) -> Shape:

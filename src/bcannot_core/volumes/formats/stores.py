@@ -137,6 +137,8 @@ def read_metadata(location: str, names: Iterable[str], timeout_s: float) -> dict
     VolumeFormatError
         A file is not JSON.
     """
+    names = tuple(names)
+    _check_sizes(location, names)
     try:
         store = ts.KvStore.open(kvstore(location), context=context()).result(timeout=timeout_s)
         futures = {name: store.read(name) for name in names}
@@ -163,9 +165,22 @@ def read_metadata(location: str, names: Iterable[str], timeout_s: float) -> dict
     return found
 
 
+def _check_sizes(location: str, names: Iterable[str]) -> None:
+    """Refuse large files before they are read; what a server sends is known only afterwards."""
+    if is_remote(location):
+        return
+    for path in (Path(location).expanduser() / name for name in names):
+        if path.is_file():
+            _check_size(path.stat().st_size, str(path))
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_METADATA_BYTES:
+        raise VolumeFormatError(f"{where} has {size} bytes: too large for metadata")
+
+
 def _parse(content: bytes, where: str) -> Any:
-    if len(content) > MAX_METADATA_BYTES:
-        raise VolumeFormatError(f"{where} has {len(content)} bytes: too large for metadata")
+    _check_size(len(content), where)
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 from bcannot_core.errors import VolumeFormatError, VolumeNotFoundError
 from bcannot_core.volumes.base import DEFAULT_VOXEL_NM, ScaleInfo, VoxelNm
 from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
-from bcannot_core.volumes.formats.common import Opened, choose_array, single
+from bcannot_core.volumes.formats.common import Opened, choose_array, inside, single
 from bcannot_core.volumes.formats.stores import (
     StoreSource,
     is_remote,
@@ -109,7 +109,7 @@ def open_zarr(
         return _open_image(node, at, timeout_s)
     names = node.children or tuple(_local_arrays(node))
     name = choose_array(names, None, labels, f"{location} (a zarr group)")
-    child = read_node(f"{location}/{name}", timeout_s)
+    child = read_node(f"{location}/{inside(name, f'the list of arrays of {location}')}", timeout_s)
     if child is None or not child.is_array:
         raise VolumeFormatError(f"{location} lists an array {name} that is not there")
     return _open_array(child, at, timeout_s)
@@ -145,7 +145,8 @@ def _labels_of(node: Node, timeout_s: float) -> Node:
     names = (_dict(group.attributes.get("ome")) or group.attributes).get("labels")
     if not isinstance(names, list) or not names:
         return node
-    return read_node(f"{node.location}/labels/{names[0]}", timeout_s) or node
+    name = inside(str(names[0]), f"the list of labels of {node.location}")
+    return read_node(f"{node.location}/labels/{name}", timeout_s) or node
 
 
 def _stores(nodes: list[Node], timeout_s: float) -> list[Any]:
@@ -193,7 +194,7 @@ def _open_image(node: Node, at: At, timeout_s: float) -> Opened:
     if not isinstance(datasets, list) or not datasets:
         raise VolumeFormatError(f"the multiscales of {node.location} list no datasets")
     entries = [_dict(dataset) for dataset in datasets]
-    paths = [str(entry.get("path", "")) for entry in entries]
+    paths = [_path(entry, node.location) for entry in entries]
     nodes = [Node(f"{node.location}/{path}", node.version, True, {}, ()) for path in paths]
     levels: list[tuple[str, StoreSource, VoxelNm | None]] = []
     stores = _stores(nodes, timeout_s)
@@ -208,6 +209,13 @@ def _open_image(node: Node, at: At, timeout_s: float) -> Opened:
         for i, (path, source, voxel) in enumerate(levels)
     )
     return Opened(scales, lambda index: levels[index][1], known)
+
+
+def _path(dataset: dict[str, Any], where: str) -> str:
+    path = dataset.get("path")
+    if not isinstance(path, str):
+        raise VolumeFormatError(f"a dataset in the multiscales of {where} has no path")
+    return inside(path, f"a dataset in the multiscales of {where}")
 
 
 def _axes(image: dict[str, Any], where: str) -> tuple[list[str], dict[str, tuple[float, bool]]]:
