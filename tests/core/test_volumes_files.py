@@ -212,6 +212,59 @@ def test_ome_stacks_state_their_voxel_size(tmp_path: Path) -> None:
     assert same(volume, noise())
 
 
+def write_ome_set(folder: Path, second: str, **options: Any) -> Path:
+    """Write an OME volume whose later half lies in a second file; return the first."""
+    ids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{i}" for i in (1, 2)]
+    depth, height, width = noise().shape
+    parts = "".join(
+        f'<TiffData FirstZ="{i * depth // 2}" IFD="0" PlaneCount="{depth // 2}">'
+        f'<UUID FileName="{name}">{ids[i]}</UUID></TiffData>'
+        for i, name in enumerate(("a.ome.tif", second))
+    )
+    for i, name in enumerate(("a.ome.tif", second)):
+        text = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[i]}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+            f'SizeX="{width}" SizeY="{height}" SizeZ="{depth}" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image></OME>'
+        )
+        half = noise()[i * depth // 2 : (i + 1) * depth // 2]
+        tifffile.imwrite(
+            folder / name,
+            half,
+            description=text,
+            metadata=None,
+            photometric="minisblack",
+            **options,
+        )
+    return folder / "a.ome.tif"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "zlib"}, {"compression": "zlib", "tile": (32, 32)}]
+)
+def test_ome_volumes_in_several_files_of_a_folder_are_read(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    assert same(open_volume(write_ome_set(tmp_path, "b.ome.tif", **options)), noise())
+
+
+def test_an_ome_volume_whose_other_file_is_truncated_says_so(tmp_path: Path) -> None:
+    volume = open_volume(write_ome_set(tmp_path, "b.ome.tif"))
+    with (tmp_path / "b.ome.tif").open("rb+") as file:
+        file.truncate(5_000)
+    assert (volume.read(0, 1, 0, 90, 0, 100)[0] == noise()[0]).all()
+    with pytest.raises(VolumeFormatError, match=r"section [35]"):
+        volume.read(5, 6, 0, 90, 0, 100)
+
+
+def test_ome_volumes_that_name_files_elsewhere_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    first = write_ome_set(tmp_path / "given", "../b.ome.tif")
+    with pytest.raises(VolumeFormatError, match=r"leads outside its folder, to '\.\./b.ome.tif'"):
+        open_volume(first)
+
+
 def test_the_levels_of_a_pyramid_are_scales(tmp_path: Path) -> None:
     raw = noise((5, 128, 256))
     with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:

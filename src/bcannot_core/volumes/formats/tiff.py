@@ -6,7 +6,8 @@ import struct
 import threading
 import weakref
 import zlib
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from bcannot_core.volumes.base import (
     check_array,
 )
 from bcannot_core.volumes.extra_axes import At, fix_axes
-from bcannot_core.volumes.formats.common import Opened, one_line
+from bcannot_core.volumes.formats.common import Opened, inside, one_line
 from bcannot_core.volumes.formats.units import nm_per_unit, usable_voxel
 from bcannot_core.volumes.lazy import ArraySource
 
@@ -82,7 +83,6 @@ class PagedSource:
         self.chunks: Shape | None = (1, shape[1], shape[2])
         self.concurrent: bool = False
         self._pages, self._where = series.pages, where
-        self._size = tif.filehandle.size
         self._lock = threading.Lock()
         weakref.finalize(self, tif.close)
 
@@ -100,15 +100,28 @@ class PagedSource:
                 if page is None:
                     return np.zeros(self.shape[1:], self.dtype)
                 ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-                if max(ends, default=0) > self._size:
-                    raise VolumeFormatError(
-                        f"{self._where} ends before section {z}: it is truncated"
-                    )
-                return np.asarray(page.asarray()).reshape(self.shape[1:])
+                with _opened(page.parent.filehandle) as file:
+                    if max(ends, default=0) > file.size:
+                        raise VolumeFormatError(
+                            f"{self._where} ends before section {z}: it is truncated"
+                        )
+                    return np.asarray(page.asarray()).reshape(self.shape[1:])
         except _READ_ERRORS as error:
             raise VolumeFormatError(
                 f"section {z} of {self._where} cannot be read: {one_line(error)}"
             ) from error
+
+
+@contextmanager
+def _opened(file: tifffile.FileHandle) -> Iterator[tifffile.FileHandle]:
+    """Open a file for a while; of the files of an OME volume tifffile keeps only the first open."""
+    was_closed = file.closed
+    file.open()
+    try:
+        yield file
+    finally:
+        if was_closed:
+            file.close()
 
 
 class TiledSource:
@@ -175,6 +188,9 @@ def open_tiff(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
 
 
 def _open(tif: tifffile.TiffFile, path: Path, key: str | None, at: At) -> Opened:
+    for element in _ome(tif):
+        if element.get("FileName"):
+            inside(element.get("FileName", ""), str(path))
     index = 0 if key is None else int(key) if key.isdigit() else -1
     if not 0 <= index < len(tif.series):
         raise VolumeFormatError(f"{path} has no series {key or 0}: it has 0…{len(tif.series) - 1}")
@@ -258,18 +274,22 @@ def _stack(series: Any, at: At, where: str) -> _Stack:
 
 def _voxel_nm(tif: tifffile.TiffFile) -> VoxelNm | None:
     if tif.ome_metadata:
-        return _ome_voxel(tif.ome_metadata)
+        return _ome_voxel(tif)
     if tif.imagej_metadata is not None:
         return _imagej_voxel(tif)
     return None
 
 
-def _ome_voxel(text: str) -> VoxelNm | None:
+def _ome(tif: tifffile.TiffFile) -> list[ElementTree.Element]:
+    """Return all elements of the OME metadata, where there are any."""
     try:
-        root = ElementTree.fromstring(text)
+        return list(ElementTree.fromstring(tif.ome_metadata or "").iter())
     except ElementTree.ParseError:
-        return None
-    for element in root.iter():
+        return []
+
+
+def _ome_voxel(tif: tifffile.TiffFile) -> VoxelNm | None:
+    for element in _ome(tif):
         if element.tag.rsplit("}", 1)[-1] == "Pixels":
             sizes = []
             for axis in "ZYX":
