@@ -398,25 +398,32 @@ def write_external(path: Path, source: str) -> None:
         file.create_dataset("em", noise().shape, "uint8", external=parts)
 
 
-def test_hdf5_in_several_files_of_a_folder_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["{}", "{folder}/{}"])
+def test_hdf5_in_several_files_of_a_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # HDF5 looks for raw bytes from where the process is
     write_h5(tmp_path / "parts.h5", {"em": noise()}, {})
     (tmp_path / "raw.bin").write_bytes(noise().tobytes())
-    write_virtual(tmp_path / "a.h5", "parts.h5")
-    write_external(tmp_path / "b.h5", "raw.bin")
-    assert same(open_volume(tmp_path / "a.h5"), noise())
-    assert same(open_volume(tmp_path / "b.h5"), noise())
+    write_virtual(tmp_path / "a.h5", name.format("parts.h5", folder=tmp_path))
+    write_external(tmp_path / "b.h5", name.format("raw.bin", folder=tmp_path))
+    for _ in range(2):
+        assert same(open_volume(tmp_path / "a.h5"), noise())
+        assert same(open_volume(tmp_path / "b.h5"), noise())
 
 
-@pytest.mark.parametrize("write", [write_virtual, write_external])
 def test_hdf5_does_not_read_files_of_the_folder_that_the_process_is_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_h5(tmp_path / "secret", {"em": noise()}, {})
     (tmp_path / "given").mkdir()
-    write(tmp_path / "given" / "a.h5", "secret")
+    write_virtual(tmp_path / "given" / "a.h5", "secret")
+    write_external(tmp_path / "given" / "b.h5", "secret")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(VolumeFormatError, match="lies in secret, which is not there"):
+    with pytest.raises(VolumeFormatError, match=r"lies in part in .*secret, which is not there"):
         open_volume(tmp_path / "given" / "a.h5")
+    with pytest.raises(VolumeFormatError, match=r"leads outside its folder, to 'secret'"):
+        open_volume(tmp_path / "given" / "b.h5")
 
 
 @pytest.mark.parametrize("write", [write_virtual, write_external])

@@ -13,7 +13,6 @@ from bcannot_core.volumes.extra_axes import At, axis_names, fix_axes
 from bcannot_core.volumes.formats.common import (
     Opened,
     choose_array,
-    inside,
     likely_arrays,
     one_line,
     single,
@@ -83,22 +82,24 @@ def _open(file: Any, path: Path, wanted: tuple[str | None, At], labels: bool) ->
             "stack the sections into one"
         )
     name = choose_array(names, key, labels, str(path))
-    dataset = _dataset(file, name, path)
+    dataset = file[name]
+    _check_files(dataset, path)
     source = Hdf5Source(dataset, f"{path}::{name}", at)
     return single(source, name, _voxel_nm(dataset.attrs) or _voxel_nm(file.attrs))
 
 
-def _dataset(file: Any, name: str, path: Path) -> Any:
-    """Return a dataset; refuse one whose voxels lie elsewhere than in files beside its own."""
-    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    access.set_efile_prefix(b"${ORIGIN}")  # else HDF5 looks for them from where the process is
-    dataset = h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
+def _check_files(dataset: Any, path: Path) -> None:
+    """Refuse a dataset whose voxels lie elsewhere than in files of its own folder."""
+    folder = path.resolve().parent
     virtual = dataset.virtual_sources() if dataset.is_virtual else ()
-    raw = dataset.external or ()
-    for other in {source.file_name for source in virtual} - {"."} | {entry[0] for entry in raw}:
-        if not (path.parent / inside(other, f"{path}::{name}")).is_file():
-            raise VolumeFormatError(f"{path}::{name} lies in {other}, which is not there")
-    return dataset
+    names = {source.file_name for source in virtual} - {"."}
+    # HDF5 looks for raw bytes from where the process is, for virtual parts there only at last.
+    raw = [Path(name) for name, *_ in dataset.external or ()]
+    for part in (*raw, *(folder / name for name in names)):
+        if not part.resolve().is_relative_to(folder):
+            raise VolumeFormatError(f"{path} leads outside its folder, to {str(part)!r}")
+        if not part.is_file():
+            raise VolumeFormatError(f"{path} lies in part in {part}, which is not there")
 
 
 def _datasets(file: Any) -> dict[str, tuple[int, ...]]:
