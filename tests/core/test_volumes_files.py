@@ -226,7 +226,10 @@ def write_ome_set(folder: Path, second: str, **options: Any) -> Path:
             f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[i]}">'
             f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
             f'SizeX="{width}" SizeY="{height}" SizeZ="{depth}" SizeC="1" SizeT="1">'
-            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image></OME>'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image>'
+            # where the microscope kept it, which is not followed
+            '<StructuredAnnotations><Origin FileName="/microscope/a.lif"/></StructuredAnnotations>'
+            "</OME>"
         )
         half = noise()[i * depth // 2 : (i + 1) * depth // 2]
         tifffile.imwrite(

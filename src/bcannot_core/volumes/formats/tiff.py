@@ -188,14 +188,14 @@ def open_tiff(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
 
 
 def _open(tif: tifffile.TiffFile, path: Path, key: str | None, at: At) -> Opened:
-    for element in _ome(tif):
-        if element.get("FileName"):
-            inside(element.get("FileName", ""), str(path))
+    ome = _ome(tif)
+    for element in ome.get("UUID", []):
+        inside(element.get("FileName") or path.name, str(path))
     index = 0 if key is None else int(key) if key.isdigit() else -1
     if not 0 <= index < len(tif.series):
         raise VolumeFormatError(f"{path} has no series {key or 0}: it has 0…{len(tif.series) - 1}")
     levels = [level for level in tif.series[index].levels if len(level.pages)]
-    voxel = _voxel_nm(tif)
+    voxel = _voxel_nm(tif, ome)
     sources: list[Source] = []
     scales: list[ScaleInfo] = []
     for i, level in enumerate(levels):
@@ -272,32 +272,33 @@ def _stack(series: Any, at: At, where: str) -> _Stack:
     return _Stack((z, y, x), tuple(None if isinstance(i, slice) else i for i in index))
 
 
-def _voxel_nm(tif: tifffile.TiffFile) -> VoxelNm | None:
+def _ome(tif: tifffile.TiffFile) -> dict[str, list[ElementTree.Element]]:
+    """Return the elements of the OME metadata by their names, where there are any."""
+    found: dict[str, list[ElementTree.Element]] = {}
+    try:
+        root = ElementTree.fromstring(tif.ome_metadata or "")
+    except ElementTree.ParseError:
+        return found
+    for element in root.iter():
+        found.setdefault(element.tag.rsplit("}", 1)[-1], []).append(element)
+    return found
+
+
+def _voxel_nm(tif: tifffile.TiffFile, ome: dict[str, list[ElementTree.Element]]) -> VoxelNm | None:
     if tif.ome_metadata:
-        return _ome_voxel(tif)
+        return _ome_voxel(ome["Pixels"][0]) if "Pixels" in ome else None
     if tif.imagej_metadata is not None:
         return _imagej_voxel(tif)
     return None
 
 
-def _ome(tif: tifffile.TiffFile) -> list[ElementTree.Element]:
-    """Return all elements of the OME metadata, where there are any."""
-    try:
-        return list(ElementTree.fromstring(tif.ome_metadata or "").iter())
-    except ElementTree.ParseError:
-        return []
-
-
-def _ome_voxel(tif: tifffile.TiffFile) -> VoxelNm | None:
-    for element in _ome(tif):
-        if element.tag.rsplit("}", 1)[-1] == "Pixels":
-            sizes = []
-            for axis in "ZYX":
-                size = element.get(f"PhysicalSize{axis}")
-                factor = nm_per_unit(element.get(f"PhysicalSize{axis}Unit", "µm"))
-                sizes.append(None if size is None or factor is None else _times(size, factor))
-            return usable_voxel(sizes)
-    return None
+def _ome_voxel(pixels: ElementTree.Element) -> VoxelNm | None:
+    sizes = []
+    for axis in "ZYX":
+        size = pixels.get(f"PhysicalSize{axis}")
+        factor = nm_per_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        sizes.append(None if size is None or factor is None else _times(size, factor))
+    return usable_voxel(sizes)
 
 
 def _times(size: str, factor: float) -> float | None:
