@@ -299,3 +299,105 @@ def test_a_restored_lane_goes_on_as_the_first(advances):
     lane.start(block, 1)
     other.start(block, 1)
     assert lane.state()[0] == other.state()[0]
+
+
+# -- once more, from before a mistake ------------------------------------------------------------
+
+
+def make_remembering(seed=0, label=1):
+    lane = Lane(GlanceConfig(size=SIZE), np.random.default_rng(seed), remembers=True)
+    block = make_block()
+    while True:
+        lane.start(block, 4)
+        if lane.z == 0 and lane.block.label_of[lane.section] == label:
+            lane.lasts = 99
+            return lane
+
+
+def answer(lane, *, right=True, present=None):
+    target = lane.target()
+    present = target.present if present is None else present
+    belief = target.mask.astype(np.float32)
+    click = target.click_yx or (16, 16)
+    return lane.advance(belief if right else 1 - belief, click, target, present=present)
+
+
+def test_a_mistake_hands_out_a_moment_from_before_it():
+    sections = set()
+    for seed in range(12):
+        lane = make_remembering(seed)
+        seen = {}
+        for _ in range(SETTLE_LOOKS + 5):
+            seen[lane.moment().z, lane.settling] = see(lane)
+            assert answer(lane)
+            assert lane.failure is None
+        assert lane.z == 6
+        answer(lane, right=False)
+        moment = lane.failure
+        assert moment is not None
+        assert moment.z < 6
+        sections.add(moment.z)
+        replayed = make_remembering(99)
+        replayed.start_again(lane.block, moment)
+        assert (see(replayed) == seen[moment.z, moment.settling]).all()
+        assert replayed.target().present
+    assert len(sections) > 2
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_a_neurite_wrongly_taken_for_gone_is_a_mistake(present):
+    lane = make_remembering()
+    for _ in range(SETTLE_LOOKS + 2):
+        answer(lane)
+    answer(lane, present=present)
+    assert (lane.failure is None) == present
+
+
+def test_only_the_first_mistake_of_a_lane_counts():
+    lane = make_remembering()
+    answer(lane, right=False)
+    assert lane.failure is not None
+    lane.failure = None
+    for _ in range(3):
+        answer(lane, right=False)
+    assert lane.failure is None
+    lane.start(lane.block, 4)
+    answer(lane, right=False)
+    assert lane.failure is not None
+
+
+def test_once_more_is_short_and_starts_where_it_was():
+    lane = make_remembering()
+    for _ in range(SETTLE_LOOKS + 1):
+        answer(lane)
+    moment = lane.moment()
+    for _ in range(3):
+        answer(lane)
+    again = make_remembering(7)
+    again.start_again(lane.block, moment)
+    assert (again.z, again.focus, again.block_id) == (moment.z, moment.focus, 4)
+    steps = 1
+    while answer(again):
+        steps += 1
+    assert 5 <= steps <= 10
+
+
+def test_a_lane_that_does_not_remember_hands_out_nothing():
+    lane = make_lane(label=1)
+    for _ in range(SETTLE_LOOKS + 3):
+        answer(lane, right=False)
+        assert lane.failure is None
+
+
+def test_a_milestone_is_kept_in_checkpoints():
+    lane = make_remembering()
+    for _ in range(SETTLE_LOOKS + 4):
+        answer(lane)
+    values, arrays = lane.state()
+    kept = make_remembering(5)
+    kept.restore(json.loads(json.dumps(values)), arrays, lane.block)
+    for one in (lane, kept):
+        answer(one, right=False)
+    assert kept.failure.state()[0] == lane.failure.state()[0]
+    for a, b in zip(kept.failure.past, lane.failure.past, strict=True):
+        assert (a.belief == b.belief).all()
