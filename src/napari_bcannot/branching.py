@@ -50,7 +50,7 @@ def branch(
 def split(neurites: NeuriteList, neurite: Neurite, z: int) -> Neurite:
     """Cut a neurite before its node in section ``z``; what comes after becomes a neurite.
 
-    Nodes keep what is known of who placed them.
+    Nodes keep what is known of who placed them, and branches the node that they begin at.
 
     Raises
     ------
@@ -72,6 +72,9 @@ def split(neurites: NeuriteList, neurite: Neurite, z: int) -> Neurite:
         rest.adopt(nodes, "person")
         for at in reversed(tail):
             trace.remove(at)
+        for child in neurites.children(neurite):
+            if child.parent is not None and child.parent[1] in infos:
+                neurites.begin_at(child, (other.name, child.parent[1]))
     for at, info in infos.items():
         section = rest.task.section_of(at)
         node = None if section is None else rest.session.state.nodes.get(section)

@@ -63,7 +63,7 @@ class TraceController(PolicyTurns):
             self.close(quiet=True)
         self._let_go()
         empty = self.neurites.active
-        if empty is not None and not empty.trace.count and not self.neurites.children(empty):
+        if empty is not None and self.neurites.is_blank(empty):
             self.neurites.drop(empty)
         with self.neurites.together():
             neurite = self.neurites.add(trace, name=name, parent=parent)

@@ -188,7 +188,7 @@ class NeuriteList:
             return
         with self.together():
             for child in self.children(neurite):
-                self._set(child, "parent", None)
+                self.begin_at(child, None)
             at = self._neurites.index(neurite)
             self._did(neurite, lambda: self._come(neurite, at), lambda: self._go(neurite))
             self._go(neurite)
@@ -214,6 +214,10 @@ class NeuriteList:
         """Give a neurite another colour, ``"#rrggbb"``."""
         self._set(neurite, "colour", colour)
 
+    def begin_at(self, neurite: Neurite, parent: tuple[str, int] | None) -> None:
+        """Let a neurite begin at a node (name, z) of another one, or at none."""
+        self._set(neurite, "parent", parent)
+
     def set_status(self, neurite: Neurite, status: Status, note: str = "") -> None:
         """Say how far a neurite is, and why; this is no change of its own to take back."""
         if (neurite.status, neurite.note) != (status, note):
@@ -226,6 +230,11 @@ class NeuriteList:
         while self._neurites:
             self._go(self._neurites[-1])
         self.timeline.clear()
+
+    def is_blank(self, neurite: Neurite) -> bool:
+        """Whether there is nothing in a neurite, and nothing that was taken out could come back."""
+        trace = neurite.trace
+        return not (trace.count or trace.edits.done or self.children(neurite))
 
     def drop(self, neurite: Neurite) -> None:
         """Let go of a neurite for good: nothing was done in it."""

@@ -53,13 +53,15 @@ class Timeline:
             self._group = outer
 
     def note(self, neurite: Any, kind: EditKind) -> None:
-        """Take note of what a click did to the history of a neurite."""
-        if kind == "made":
-            self.push(Change(neurite))
-        elif kind == "undone":
+        """Take note of what a click did to the history of a neurite.
+
+        An edit equal to one that the neurite had taken back does that one again. Where something
+        else happened since, it is a new one here: what was taken back before has been given up.
+        """
+        if kind == "undone":
             _move(self._done, self._undone, neurite)
-        else:
-            _move(self._undone, self._done, neurite)
+        elif kind == "made" or not _move(self._undone, self._done, neurite):
+            self.push(Change(neurite))
 
     def push(self, change: Change) -> None:
         """Add a change that was just made; what was taken back before is given up."""
@@ -122,9 +124,10 @@ def _last_group(changes: list[Change]) -> list[Change]:
     return last
 
 
-def _move(here: list[Change], there: list[Change], neurite: Any) -> None:
-    """Move the last edit of a neurite's nodes from one list to the other."""
+def _move(here: list[Change], there: list[Change], neurite: Any) -> bool:
+    """Move the last edit of a neurite's nodes from one list to the other; False without one."""
     for i in range(len(here) - 1, -1, -1):
         if here[i].neurite is neurite and here[i].undo is None:
             there.append(here.pop(i))
-            return
+            return True
+    return False

@@ -5,6 +5,7 @@ import pytest
 
 from bcannot_core.annotators.labels import Flag
 from bcannot_core.errors import UsageError
+from bcannot_core.sittings import SittingReader
 from napari_bcannot.neurites import COLOURS, NeuriteList, Status
 from napari_bcannot.nodes import Place, Remove
 
@@ -54,6 +55,36 @@ def test_undo_goes_back_through_all_neurites_and_redo_forward_again(controller):
     assert names(controller) == ["neurite 1", "neurite 2"]
     assert controller.neurites.active is second
     assert list(first.trace.nodes) == [0, 1, 2]
+    assert list(second.trace.nodes) == [4, 5, 6]
+
+
+def test_an_edit_that_was_taken_back_is_a_new_one_after_something_else(controller):
+    first = controller.neurites["neurite 1"]
+    controller.activate(first)
+    controller.edit([Remove(2)])
+    controller.undo()
+    controller.rename(first, "axon")
+    controller.edit([Remove(2)])
+    controller.undo()
+    assert first.name == "axon"
+    assert list(first.trace.nodes) == [0, 1, 2]
+    controller.undo()
+    assert first.name == "neurite 1"
+    controller.redo()
+    controller.redo()
+    assert first.name == "axon"
+    assert list(first.trace.nodes) == [0, 1]
+
+
+def test_nodes_that_were_deleted_come_back_after_another_start(controller, make_trace):
+    second = controller.neurites["neurite 2"]
+    controller.edit([Remove(z) for z in (4, 5, 6)])
+    controller.begin(make_trace(start=(7, 100, 100)))
+    assert names(controller) == ["neurite 1", "neurite 2", "neurite 3"]
+    assert len(controller.neurites.skeletons().neurites) == 2
+    controller.undo()
+    controller.undo()
+    assert names(controller) == ["neurite 1", "neurite 2"]
     assert list(second.trace.nodes) == [4, 5, 6]
 
 
@@ -170,6 +201,28 @@ def test_a_neurite_is_split_in_two_and_put_together_again(controller, pixel_poli
     assert len(controller.neurites) == 2
     assert controller.split(0) is None
     assert "nothing before it" in controller.warnings[-1]
+
+
+def test_branches_go_with_the_half_that_has_their_node(controller, tmp_path):
+    whole = controller.neurites["neurite 1"]
+    controller.activate(whole)
+    early = controller.branch(1, 0)
+    controller.activate(whole)
+    late = controller.branch(1, 2)
+    put(controller, (3, 99.0, 92.0))
+    controller.record(tmp_path)
+    rest = controller.split(1, whole)
+    assert (early.parent, late.parent) == (("neurite 1", 0), (rest.name, 2))
+    trees = controller.neurites.skeletons().neurites
+    assert [len(tree) for tree in trees] == [1, 3, 3]
+    records = SittingReader.open(controller.recording).neurites
+    number = controller.recorder.number_of(rest)
+    assert next(one.facts for one in records if one.facts.name == late.name).parent == (number, 2.0)
+    controller.undo()
+    assert late.parent == ("neurite 1", 2)
+    controller.redo()
+    assert late.parent == (rest.name, 2)
+    controller.close()
 
 
 def test_the_list_tells_of_everything_that_happens(make_controller, make_trace):
