@@ -110,6 +110,7 @@ class SittingRecorder:
         """
         self.end_all()
         self._writer = writer
+        writer.report_to(self._on_error)
         self._known = {id(trace): number for trace, number in known.items()}
 
     def number_of(self, neurite: Neurite) -> int | None:

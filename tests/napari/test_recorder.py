@@ -137,6 +137,29 @@ def test_a_recorded_session_goes_on_in_its_folder(make_controller, make_trace, t
     controller.close()
 
 
+def test_a_session_that_is_gone_on_with_says_when_the_disk_is_full(
+    make_controller, make_trace, tmp_path, monkeypatch
+):
+    controller = make_controller(sections=4)
+    controller.record(tmp_path)
+    folder, token = controller.recording, controller.trace.session.clicks[0]
+    controller.close()
+    trace = make_trace(sections=4)
+    trace.replay([token])
+    controller.recorder.go_on(SittingWriter.resume(folder), {trace: 1})
+    controller.neurites.add(trace, name="back")
+
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bcannot_core.session.line_file._write_all", full)
+        controller.next_section()
+        assert len(controller.warnings) == 1
+        assert "No space left" in controller.warnings[0]
+    controller.close()
+
+
 def test_others_may_write_events_of_their_own(make_controller, tmp_path):
     controller = make_controller()
     controller.recorder.note("decision", verdict="lost")  # nothing is recorded yet: no error

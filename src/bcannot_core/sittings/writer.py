@@ -113,6 +113,10 @@ class SittingWriter(Closing):
         writer.note(kinds.RESUMED)
         return writer
 
+    def report_to(self, on_error: OnError) -> None:
+        """Tell somebody else of what cannot be written from now on."""
+        self._on_error, self._failing = on_error, False
+
     # ---------------------------------------------------------------------------- neurites
     def add(
         self,
