@@ -14,10 +14,10 @@ from bcannot_core.episodes.worlds import check_data
 from bcannot_core.errors import BcannotError, JournalError, VolumeNotFoundError
 from bcannot_core.session.journal import JournalContents
 from bcannot_core.sittings import NeuriteRecord, SittingReader, SittingWriter
-from bcannot_core.sittings.copies import MEMORY, address_of_copy, find_copy
+from bcannot_core.sittings.copies import MEMORY, address_of_copy, find_copy, lies_in_no_file
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import Contrast, Volume
-from napari_bcannot.geometry import VOLUME_KEY, finest_of
+from napari_bcannot.geometry import VOLUME_KEY, finest_of, volume_of
 from napari_bcannot.neurites import Neurite, Status
 from napari_bcannot.recorded_place import colour_of, scale_of, triple_of, units_of
 from napari_bcannot.recorder import ADDRESS
@@ -120,9 +120,21 @@ def find_layer(layers: Iterable[Any], plan: Plan) -> Any:
     """Return the layer of a viewer that shows a session's volume; None where there is none."""
     wanted = plan.place.get(ADDRESS, plan.data.volume)
     for layer in layers:
-        if type(layer).__name__ == "Image" and layer.ndim == 3 and address_of(layer) == wanted:
+        fits = type(layer).__name__ == "Image" and layer.ndim == 3 and address_of(layer) == wanted
+        if fits and _holds(layer, plan):
             return layer
     return None
+
+
+def _holds(layer: Any, plan: Plan) -> bool:
+    """Whether a layer that lies in no file, which has but a name, holds what was traced."""
+    if not lies_in_no_file(address_of(layer)) or not plan.data.fingerprint:
+        return True
+    try:
+        volume = volume_of(layer, plan.voxel_nm)
+        return not volume.in_memory or volume.fingerprint() == plan.data.fingerprint
+    except BcannotError:
+        return False
 
 
 def open_layer_of(plan: Plan) -> LayerData:
@@ -205,29 +217,39 @@ def put_back(restored: Restored, controller: "TraceController") -> list[Neurite]
     controller.close(quiet=True)
     known = {trace: record.number for record, trace in restored.traces}
     controller.recorder.go_on(restored.writer, known)
-    names: dict[int, str] = {}
+    names = _names(record for record, _ in restored.traces)
     made: list[Neurite] = []
     for record, trace in restored.traces:
         facts = record.facts
         above = None if facts.parent is None else names.get(facts.parent[0])
         parent = None if facts.parent is None or above is None else (above, int(facts.parent[1]))
-        taken = {neurite.name for neurite in made}
-        name = facts.name if facts.name not in taken else ""
         neurite = controller.neurites.add(
             trace,
-            name=name,
+            name=names[record.number],
             colour=colour_of(facts.colour),
             parent=parent,
             status=_status(facts.status),
             activate=False,
         )
         neurite.note = facts.note
-        names[record.number] = neurite.name
         made.append(neurite)
     numbers = [record.number for record, _ in restored.traces]
     active = restored.plan.reader.facts.active
     controller.activate(made[numbers.index(active) if active in numbers else -1])
     return made
+
+
+def _names(records: Iterable[NeuriteRecord]) -> dict[int, str]:
+    """Return a name for each neurite: its own, with a number behind it where that is taken."""
+    names: dict[int, str] = {}
+    for record in records:
+        wanted = name = " ".join(record.facts.name.split()) or f"neurite {record.number}"
+        count = 1
+        while name in names.values():
+            count += 1
+            name = f"{wanted} ({count})"
+        names[record.number] = name
+    return names
 
 
 def _task_of(contents: JournalContents) -> tuple[DataRef, TracingConfig]:

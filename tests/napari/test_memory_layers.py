@@ -1,13 +1,14 @@
 """Sessions on layers that lie in no file: recorded with a copy, brought back from it."""
 
 import numpy as np
+from napari.layers import Image
 from sitting import grey_volume
 
 from bcannot_core.sittings.copies import find_copy
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from napari_bcannot.neurites import NeuriteList
 from napari_bcannot.recorder import SittingRecorder
-from napari_bcannot.restoring import make_again, open_layer_of, plan_of
+from napari_bcannot.restoring import find_layer, make_again, open_layer_of, plan_of
 from napari_bcannot.tracing import TraceSession
 
 
@@ -37,6 +38,16 @@ def test_a_layer_in_memory_comes_back_with_its_session(tmp_path):
     ((_, trace),) = again.traces
     again.writer.close()
     assert trace.nodes == nodes
+
+
+def test_another_layer_of_that_name_is_not_taken_for_it(tmp_path):
+    volume = grey_volume("memory:em")
+    folder, _ = recorded(tmp_path, volume, [])
+    plan = plan_of(folder)
+    other = Image(255 - np.asarray(volume.array), name="em")
+    same = Image(np.asarray(volume.array).copy(), name="em")
+    assert find_layer([other], plan) is None
+    assert find_layer([other, same], plan) is same
 
 
 def test_what_cannot_be_kept_is_said_and_recorded_all_the_same(tmp_path, monkeypatch):
