@@ -87,7 +87,8 @@ class ReviewDesk:
         neurites.removed.connect(self._on_removed)
         neurites.changed.connect(self._on_changed)
         neurites.added.connect(self._on_changed)
-        self.verdicts += recorded_verdicts(controller.recorder, self.neurites)
+        self._read: set[int] = set()
+        self._read_record()
 
     def close(self) -> None:
         """Take no notice of the neurites any more."""
@@ -96,6 +97,14 @@ class ReviewDesk:
         neurites.removed.disconnect(self._on_removed)
         neurites.changed.disconnect(self._on_changed)
         neurites.added.disconnect(self._on_changed)
+
+    def _read_record(self) -> None:
+        """Take up what was decided before of neurites that came with a session."""
+        numbers = {one.number for one in self.neurites}
+        if not numbers <= self._read:
+            self._read |= numbers
+            known = recorded_verdicts(self.controller.recorder, self.neurites)
+            self.verdicts += [verdict for verdict in known if verdict not in self.verdicts]
 
     @property
     def neurites(self) -> NeuriteList:
@@ -114,6 +123,7 @@ class ReviewDesk:
 
     def glances(self) -> list[Glance]:
         """Return what a worker needs to look at the neurites that are stale."""
+        self._read_record()
         self.looking = True
         wanted = [glance_at(one) for one in self.stale()]
         self._progress = (0, len(wanted))

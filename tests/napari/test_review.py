@@ -9,6 +9,7 @@ from bcannot_core.tracing.doubts import Doubt
 from bcannot_core.tracing.review import EVENT, Decision, Verdict
 from napari_bcannot.neurites import Neurite, Status
 from napari_bcannot.nodes import Place, Remove
+from napari_bcannot.restoring import make_again, plan_of, put_back
 from napari_bcannot.review import ReviewDesk
 from napari_bcannot.review_record import recorded_verdicts
 from napari_bcannot.review_work import Looked, clicks_that_count, look_again
@@ -222,6 +223,26 @@ def test_a_review_that_is_opened_again_knows_what_was_decided(
     sitting.look(first=[0.01, 0.9, 0.01])
     assert 1 not in [doubt.section for key, doubt, _ in again.queue.ranked() if key == 1]
     sitting.controller.record(None)
+
+
+def test_a_review_that_is_open_learns_what_was_decided_in_a_session_that_comes_back(
+    sitting: Sitting, tmp_path: Any
+) -> None:
+    sitting.controller.record(tmp_path)
+    sitting.look(first=[0.01, 0.9, 0.01])
+    sitting.desk.accept("fine")
+    folder = sitting.controller.recording
+    sitting.controller.close()
+    sitting.desk.verdicts.clear()  # as of a desk that another program had
+    restored = make_again(plan_of(folder), sitting.tube.volume())
+    put_back(restored, sitting.controller)
+    sitting.look(first=[0.01, 0.9, 0.01])
+    (known,) = sitting.desk.verdicts
+    assert (known.trace, known.comment) == (sitting.first.number, "fine")
+    assert 1 not in [d.section for key, d, _ in sitting.desk.queue.ranked() if key == known.trace]
+    sitting.look()
+    assert len(sitting.desk.verdicts) == 1
+    sitting.controller.close()
 
 
 def test_a_worker_looks_at_each_neurite_until_it_is_told_to_stop(sitting: Sitting) -> None:
