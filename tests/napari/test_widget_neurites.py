@@ -174,3 +174,31 @@ def test_traces_of_a_batch_are_added_beside_the_one_at_hand(make_desk):
     assert desk.widget.add_neurite((0, -9, 0)) is None
     assert desk.shown[-1][0] == "error"
     assert count(desk) == 3
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_a_name_without_suffix_does_not_replace_a_file_unasked(tmp_path, monkeypatch, agrees):
+    (tmp_path / "cell.swc").write_text("old")
+    from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+    from napari_bcannot.widgets.dialogs import ask_swc
+
+    asked = []
+
+    def question(parent, title, text, *_):
+        asked.append(text)
+        buttons = QMessageBox.StandardButton
+        return buttons.Yes if agrees else buttons.No
+
+    def chosen(name):
+        answer = staticmethod(lambda *_: (str(tmp_path / name), "SWC (*.swc)"))
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+        return ask_swc(None)
+
+    monkeypatch.setattr(QMessageBox, "question", staticmethod(question))
+    assert chosen("other") == tmp_path / "other.swc"
+    assert chosen("cell.swc") == tmp_path / "cell.swc"  # the file dialog asked
+    assert not asked
+    assert chosen("cell") == (tmp_path / "cell.swc" if agrees else None)
+    assert len(asked) == 1
+    assert "cell.swc" in asked[0]

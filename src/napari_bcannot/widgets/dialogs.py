@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 ADDRESS_HELP = (
     "File, folder or URL, for example\n"
@@ -21,14 +21,25 @@ SAVED = "SWC (*.swc);;WEBKNOSSOS (*.nml);;Table (*.csv);;Neuroglancer folder (*.
 
 
 def ask_swc(parent: QWidget) -> Path | None:
-    """Ask for the file that neurites are saved in."""
+    """Ask for the file that neurites are saved in; one that is there is replaced if they agree."""
     path, kind = QFileDialog.getSaveFileName(parent, "Save neurites", "trace.swc", SAVED)
     if not path:
         return None
     chosen = Path(path)
     if chosen.suffix.lower() in (".swc", ".nml", ".csv", ".precomputed"):
         return chosen
-    return chosen.with_name(chosen.name + (kind.rpartition("*")[2].rstrip(")") or ".swc"))
+    chosen = chosen.with_name(chosen.name + (kind.rpartition("*")[2].rstrip(")") or ".swc"))
+    return chosen if not chosen.exists() or _replaces(parent, chosen) else None
+
+
+def _replaces(parent: QWidget, path: Path) -> bool:
+    """Ask what the file dialog asked of the name without its suffix."""
+    buttons = QMessageBox.StandardButton
+    question = f"{path.name} already exists.\nDo you want to replace it?"
+    asked = QMessageBox.question(
+        parent, "Save neurites", question, buttons.Yes | buttons.No, buttons.No
+    )
+    return bool(asked == buttons.Yes)
 
 
 def ask_starts(parent: QWidget) -> Path | None:
