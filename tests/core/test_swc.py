@@ -88,6 +88,12 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     assert skeleton.kinds.tolist() == [3, 1]
 
 
+@pytest.mark.parametrize("first", ["# from an editor\n", ""])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, first: str) -> None:
+    (tmp_path / "a.swc").write_text(first + "1 0 1 2 3 0 -1\n", encoding="utf-8-sig")
+    assert read_swc(tmp_path / "a.swc").zyx_nm.tolist() == [[3, 2, 1]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -180,7 +180,7 @@ def read_swc_file(path: str | Path) -> SwcFile:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise VolumeFormatError(f"{path} has more than {MAX_BYTES} bytes: split it")
-        with path.open("r", encoding="utf-8", errors="replace") as file:
+        with path.open("r", encoding="utf-8-sig", errors="replace") as file:
             rows = _read_rows(file, path)
     except FileNotFoundError as error:
         raise VolumeNotFoundError(f"there is no file {path}") from error
