@@ -141,13 +141,34 @@ def test_something_else_than_a_policy_is_never_replaced(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "precious.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name in ("data", "file"):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "vit"}')
+    (tmp_path / "model" / "precious.txt").write_text("mine")
+    for name in ("data", "file", "model"):
         with pytest.raises(CheckpointError, match="something else than a policy"):
             save_checkpoint(make_net(), tmp_path / name, card="", training={})
-    assert (tmp_path / "data" / "precious.txt").read_text() == "mine"
+    for name in ("data", "model"):
+        assert (tmp_path / name / "precious.txt").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     save_checkpoint(make_net(), tmp_path / "empty", card="", training={})
     load_checkpoint(tmp_path / "empty")
+
+
+def test_what_lies_beside_a_policy_stays_when_it_is_replaced(tmp_path):
+    folder = tmp_path / "policy"
+    save_checkpoint(make_net(seed=1), folder, card="", training={})
+    (folder / "notes.txt").write_text("mine")
+    (folder / "figures").mkdir()
+    (folder / "figures" / "a.svg").write_text("mine")
+    (folder / "probes").mkdir()
+    (folder / "probes" / "probes.json").write_text("of the weights before")
+    net = make_net(seed=2)
+    save_checkpoint(net, folder, card="", training={}, half=False)
+    assert same(load_checkpoint(folder), net)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "figures" / "a.svg").read_text() == "mine"
+    assert not (folder / "probes").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 
 # -- names ---------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ VERSION = 2
 SHARD_BYTES = 16 * 1024 * 1024 - 65_536
 _SHARDS = 256
 CARD = "README.md"
+_PARTS = ("config.json", CARD, "model-*-of-*.safetensors", "probes")
 
 
 def policy_folders() -> dict[str, Path]:
@@ -69,6 +70,8 @@ def save_checkpoint(
     net: Net, folder: Path, *, card: str, training: Mapping[str, Any], half: bool = True
 ) -> None:
     """Write a checkpoint folder; an existing one is replaced once the new one is whole.
+
+    What else lies in that folder stays in it.
 
     Parameters
     ----------
@@ -113,6 +116,7 @@ def save_checkpoint(
         if folder.exists():
             folder.replace(old)
         scratch.replace(folder)
+        _keep_others(old, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -120,7 +124,20 @@ def save_checkpoint(
 
 def _replaceable(folder: Path) -> bool:
     """Whether a folder is a policy's or empty, and no file."""
-    return folder.is_dir() and ((folder / "config.json").is_file() or not any(folder.iterdir()))
+    if not folder.is_dir():
+        return False
+    try:
+        read_config(folder)
+    except CheckpointError:
+        return not any(folder.iterdir())
+    return True
+
+
+def _keep_others(old: Path, folder: Path) -> None:
+    """Move what is no part of a policy from its former folder into the new one."""
+    for entry in sorted(old.iterdir()) if old.is_dir() else ():
+        if not any(entry.match(pattern) for pattern in _PARTS):
+            entry.replace(folder / entry.name)
 
 
 def family_of(net: Net) -> str:
