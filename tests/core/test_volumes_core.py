@@ -91,6 +91,14 @@ def test_padding_does_not_count_in_the_contrast() -> None:
     assert 1990 < found.hi <= 1999
 
 
+@pytest.mark.parametrize("white", [1, 255, -3.0])
+def test_of_two_values_both_are_seen(white: float) -> None:
+    values = np.array([0.0, white] * 100).astype(np.float32)
+    found = estimate_contrast([values])
+    assert found == Contrast(min(0, white), max(0, white))
+    assert sorted(set(to_grey(values, found).tolist())) == [0, 255]
+
+
 def test_too_few_values_give_no_contrast() -> None:
     assert estimate_contrast([np.zeros(1000, np.uint8)]) is None
 

@@ -116,7 +116,8 @@ def estimate_contrast(samples: Iterable[NDArray[Any]]) -> Contrast | None:
     Parameters
     ----------
     samples : iterable of ndarray
-        Raw values; zeros (padding) and non-finite values do not count.
+        Raw values; zeros (padding) and non-finite values do not count, unless there are zeros and
+        one other value alone.
 
     Returns
     -------
@@ -124,7 +125,9 @@ def estimate_contrast(samples: Iterable[NDArray[Any]]) -> Contrast | None:
         None when fewer than 64 values are left.
     """
     values = np.concatenate([np.asarray(sample).ravel() for sample in samples])
+    count = values.size
     values = values[values != 0]
+    zeros = values.size < count
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)].astype(np.float64)
     if values.size < MIN_SAMPLES:
@@ -132,7 +135,11 @@ def estimate_contrast(samples: Iterable[NDArray[Any]]) -> Contrast | None:
     # "nearest" picks measured values: no rounding that could differ between platforms.
     low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE), method="nearest")
     lo, hi = float(low), float(high)
-    return Contrast(lo, hi if hi > lo else lo + max(1.0, abs(lo) * 1e-6))
+    if hi > lo:
+        return Contrast(lo, hi)
+    if zeros:
+        return Contrast(min(lo, 0.0), max(lo, 0.0))
+    return Contrast(lo, lo + max(1.0, abs(lo) * 1e-6))
 
 
 def default_contrast(dtype: np.dtype[Any]) -> Contrast:
