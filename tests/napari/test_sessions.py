@@ -1,6 +1,7 @@
 """Sessions: always recorded, listed, brought back, replayed, exported, deleted."""
 
 import json
+from threading import Event
 
 import numpy as np
 import pytest
@@ -116,6 +117,57 @@ def test_after_a_crash_the_session_is_offered_and_comes_back(make_desk, tmp_path
     record = next(one for one in reader.neurites if one.facts.name == active.name)
     assert reader.journal(record).clicks == tuple(active.trace.session.clicks)
     assert len(reader.journal(record).clicks) == len(clicks[active.name]) + 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_session_that_nobody_waits_for_any_more_is_let_go_of(
+    make_desk, make_browser, monkeypatch, early
+):
+    """The widget is closed while the clicks are made again, or once that is done."""
+    from napari_bcannot.widgets import session_opener
+
+    desk = make_desk()
+    desk.pick()
+    folder = crash(desk.widget)
+    browser = make_browser(desk.viewer)
+    begun, made, closed = Event(), Event(), Event()
+    make_again = session_opener.make_again
+
+    def slow(plan, volume):
+        begun.set()
+        if early:
+            assert closed.wait(60)
+        restored = make_again(plan, volume)
+        made.set()
+        return restored
+
+    monkeypatch.setattr(session_opener, "make_again", slow)
+    browser.open_session(folder)
+    desk.until(begun.is_set)
+    if not early:
+        assert made.wait(60)
+    browser._opener.close()
+    closed.set()
+    desk.until(lambda: list_sittings(folder.parent)[0].state == "interrupted")
+    assert not desk.widget.controller.recording
+
+
+def test_a_session_that_no_widget_can_take_up_is_said_and_let_go_of(
+    make_desk, make_browser, monkeypatch
+):
+    from napari_bcannot.widgets import session_browser
+
+    desk = make_desk()
+    desk.pick()
+    folder = crash(desk.widget)
+    browser = make_browser(desk.viewer)
+    monkeypatch.setattr(desk.widget, "_closed", True)
+    monkeypatch.setattr(session_browser, "run_command", lambda command: None)
+    browser.open_session(folder)
+    idle(desk, browser._opener)
+    assert browser.view.status.text() == ""
+    assert "turn to the window" in desk.shown[-1][1]
+    assert list_sittings(folder.parent)[0].state == "interrupted"
 
 
 def test_a_session_in_a_file_opens_in_an_empty_viewer(

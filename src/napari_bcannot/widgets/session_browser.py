@@ -7,6 +7,7 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMessageBox
 
+from bcannot_core.errors import UsageError
 from bcannot_core.sittings import (
     Export,
     SittingInfo,
@@ -258,7 +259,10 @@ class SessionBrowser(DockedWidget):
                     dock.raise_()
                 return
             run_command(TRACE_COMMAND)
-        restored.writer.discard()
+        raise UsageError(
+            "the session was not opened: turn to the window that it is to come into, and open it "
+            "again there"
+        )
 
     def _opened(self, folder: Path) -> None:
         self._say(f"The session {folder.name} is open: go on where it ended.")

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from napari.layers import Layer
 from qtpy.QtWidgets import QWidget
 
+from bcannot_core.errors import BcannotError
 from bcannot_core.sittings import SittingInfo, SittingWriter, interrupted
 from napari_bcannot import notices
 from napari_bcannot.background import Background
@@ -21,10 +23,42 @@ from napari_bcannot.restoring import (
     open_layer_of,
     plan_of,
 )
+from napari_bcannot.turns import one_line
 from napari_bcannot.widgets.session_view import RestoreBar
 
 TakeUp = Callable[[Any, Placement, Restored], None]
-"""Goes on with a session: its layer, where its volume lies, the session."""
+"""Goes on with a session: its layer, where its volume lies, the session; or raises why not."""
+
+
+class _Ticket:
+    """A session that is being made again; let go of where nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waits = True
+        self._restored: Restored | None = None
+
+    def came(self, restored: Restored) -> Restored:
+        """Take note that the session is there; its folder is locked from here on."""
+        with self._lock:
+            if self._waits:
+                self._restored = restored
+            else:
+                restored.writer.discard()
+        return restored
+
+    def taken(self) -> None:
+        """Leave the session to somebody else."""
+        with self._lock:
+            self._restored = None
+
+    def drop(self) -> None:
+        """Let go of the session, which may come later still."""
+        with self._lock:
+            self._waits = False
+            restored, self._restored = self._restored, None
+        if restored is not None:
+            restored.writer.discard()
 
 
 class SessionOpener:
@@ -54,6 +88,7 @@ class SessionOpener:
         self._opened = opened
         self._background = Background(failed)
         self._looking = Background(notices.show_warning)
+        self._ticket = _Ticket()
 
     @property
     def busy(self) -> bool:
@@ -62,6 +97,7 @@ class SessionOpener:
 
     def open(self, folder: Path) -> None:
         """Begin to bring a session back."""
+        self._ticket.drop()
         self._background.run(partial(plan_of, folder), self._planned)
 
     def show_volume(self, folder: Path) -> None:
@@ -70,6 +106,7 @@ class SessionOpener:
 
     def close(self) -> None:
         """Take no notice of what is still being opened."""
+        self._ticket.drop()
         self._background.drop()
         self._looking.drop()
 
@@ -84,21 +121,29 @@ class SessionOpener:
         self._make(plan, self._add(data))
 
     def _make(self, plan: Plan, layer: Any) -> None:
+        ticket = self._ticket = _Ticket()
+
         def make() -> tuple[Placement, Restored]:
             volume, placement = open_layer(layer, plan.voxel_nm, plan.config.nm_per_px)
-            return placement, make_again(plan, volume)
+            return placement, ticket.came(make_again(plan, volume))
 
         self._background.run(make, partial(self._made, layer))
 
     def _made(self, layer: Any, made: tuple[Placement, Restored]) -> None:
         placement, restored = made
+        self._ticket.taken()
         if layer not in self._viewer.layers:  # removed meanwhile
             restored.writer.discard()
             return
         for problem in restored.plan.problems:
             notices.show_warning(problem)
-        self._take_up(layer, placement, restored)
-        self._opened(restored.plan.reader.folder)
+        try:
+            self._take_up(layer, placement, restored)
+        except BcannotError as error:
+            restored.writer.discard()
+            self._background.fail(one_line(error))
+        else:
+            self._opened(restored.plan.reader.folder)
 
     def _looked(self, plan: Plan) -> None:
         if find_layer(self._viewer.layers, plan) is None:
