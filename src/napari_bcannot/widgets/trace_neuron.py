@@ -6,7 +6,7 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from bcannot_core.errors import BcannotError
+from bcannot_core.errors import BcannotError, UsageError
 from napari_bcannot import notices, policies
 from napari_bcannot.background import Background
 from napari_bcannot.binding import NODE_PX, TraceBinding
@@ -40,6 +40,14 @@ from napari_bcannot.widgets.trace_source import TraceSource
 from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 NO_VOLUME = "Open a volume first: a 3-D grey image."
+KEPT = (
+    "Another volume, voxel size or resolution is another session. The one before, with {neurites}, "
+    "is kept: Sessions lists it as {name}."
+)
+UNRECORDED = (
+    "Another volume, voxel size or resolution is another session: {neurites} would be lost. Switch "
+    "on 'Record session' to keep what is there, or delete it."
+)
 
 
 class TraceNeuronWidget(NeuriteActs, DockedWidget):
@@ -163,19 +171,32 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         self, layer: Any, start_zyx: Zyx, nodes_zyx: tuple[Zyx, ...] = ()
     ) -> TraceSession:
         """Return a session in a layer; the sitting at hand ends where it is in another volume."""
-        another = self.source.layer is not None and self.source.is_another(layer)
-        trace = self.source.make(layer, start_zyx, nodes_zyx)
-        if another:
-            self._close_trace()
-            self.controller.close(quiet=True)
+        opened = self.source.open(layer)
+        trace = self.source.make(opened, start_zyx, nodes_zyx)
+        if self.source.is_another(opened):
+            self._end_sitting()
+        self.source.hold(opened)
         return trace
+
+    def _end_sitting(self) -> None:
+        """Let go of all neurites and say where they are; unless they are recorded, refuse."""
+        count = sum(one.trace.count > 0 for one in self.controller.neurites)
+        neurites = f"{count} neurite{'' if count == 1 else 's'}"
+        folder = self.controller.recording
+        if count and folder is None:
+            raise UsageError(UNRECORDED.format(neurites=neurites))
+        if count and folder is not None:
+            notices.show_warning(KEPT.format(neurites=neurites, name=folder.name))
+        self._close_trace()
+        self.controller.close(quiet=True)
 
     def take_up(self, layer: Any, placement: Placement, restored: Restored) -> None:
         """Go on with a recorded session in the volume of a layer."""
+        last = restored.traces[-1][1]
         self._close_trace()
-        self.source.take(layer, placement)
+        self.view.show_source(layer, restored.plan.voxel_nm, last.task.config.nm_per_px)
+        self.source.take(layer, last.volume, placement)
         put_back(restored, self.controller)
-        self.view.volume.setCurrentIndex(self.view.volume.findData(layer))
         self._bind()
 
     def start(self) -> None:
@@ -330,8 +351,10 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         self.view.show_snapshot(self.controller.snapshot())
 
     def _on_volume(self) -> None:
-        layer = self.view.volume.currentData()
-        if layer is not None:
+        layer, opened = self.view.volume.currentData(), self.source.opened
+        if opened is not None and layer is opened.layer:
+            self.view.show_voxel_nm(opened.voxel_nm)
+        elif layer is not None:
             voxel, known = voxel_nm_of(layer)
             self.view.show_voxel_nm(voxel)
             if not known:
@@ -385,9 +408,10 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
 
     def _place_of(self, trace: TraceSession) -> dict[str, Any]:
         """Return where a trace's volume lies in the viewer, for the record."""
-        if self.source.layer is None or self.source.placement is None:
+        opened = self.source.opened
+        if opened is None:
             return {ADDRESS: trace.volume.address}
-        return describe_place(self.source.layer, self.source.placement, self.view.voxel_nm())
+        return describe_place(opened.layer, opened.placement, opened.voxel_nm)
 
     def _close_trace(self) -> None:
         self.runner.stop()

@@ -1,14 +1,38 @@
 """Where a trace reads: the volume of the chosen layer, opened once, and its place in the world."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from bcannot_core.tasks.neuron_tracing import TracingConfig
+from bcannot_core.volumes import Volume
 from napari_bcannot.geometry import Placement, Triple, layer_to_world, open_layer
 from napari_bcannot.tracing import TraceSession, Zyx
 from napari_bcannot.widgets.trace_view import TraceView
 
-if TYPE_CHECKING:
-    from bcannot_core.volumes import Volume
+
+@dataclass(frozen=True)
+class Opened:
+    """A layer's volume, opened.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    volume, placement : Volume and Placement
+        What is read, and where it lies in the world.
+    voxel_nm : tuple of float
+        Voxel size of the layer's finest level.
+    wanted : tuple
+        All that decided how it was opened.
+    """
+
+    layer: Any
+    volume: Volume
+    placement: Placement
+    voxel_nm: Triple
+    wanted: tuple[Any, ...]
 
 
 class TraceSource:
@@ -21,28 +45,55 @@ class TraceSource:
 
     Attributes
     ----------
-    layer, placement : layer and Placement, or None
-        Of the session made last.
+    opened : Opened or None
+        What the sitting at hand is traced in; its volume stays the same object all along.
     """
 
     def __init__(self, view: TraceView) -> None:
         self._view = view
-        self._opened: tuple[Any, ...] = ()
-        self._volume: Volume | None = None
-        self.layer: Any = None
-        self.placement: Placement | None = None
+        self.opened: Opened | None = None
 
-    def is_another(self, layer: Any) -> bool:
-        """Whether a trace in this layer, as the view says, is in another volume than the last."""
-        return self._opened != self._wanted(layer)
+    @property
+    def layer(self) -> Any:
+        """The layer that is traced in."""
+        return None if self.opened is None else self.opened.layer
 
-    def make(self, layer: Any, start_zyx: Zyx, nodes_zyx: tuple[Zyx, ...] = ()) -> TraceSession:
+    @property
+    def placement(self) -> Placement | None:
+        """Where the volume that is traced in lies."""
+        return None if self.opened is None else self.opened.placement
+
+    def is_another(self, opened: Opened) -> bool:
+        """Whether this is another volume than the one at hand, or in another place."""
+        held = self.opened
+        if held is None:
+            return False
+        return held.volume is not opened.volume or held.placement != opened.placement
+
+    def open(self, layer: Any) -> Opened:
+        """Return the volume of a layer as the view says: where it can be, the one at hand.
+
+        Raises
+        ------
+        BcannotError
+            It cannot be opened.
+        """
+        wanted, held = self._wanted(layer), self.opened
+        if held is not None and held.wanted == wanted:
+            return held
+        voxel_nm, nm_per_px = self._view.voxel_nm(), self._view.nm_per_px.value()
+        volume, placement = open_layer(layer, voxel_nm, nm_per_px)
+        if held is not None and held.layer is layer and _fits(held, volume, placement):
+            volume = held.volume
+        return Opened(layer, volume, placement, voxel_nm, wanted)
+
+    def make(self, opened: Opened, start_zyx: Zyx, nodes_zyx: tuple[Zyx, ...] = ()) -> TraceSession:
         """Return a session that begins at a voxel of the layer's finest level.
 
         Parameters
         ----------
-        layer : napari.layers.Image
-            The volume's.
+        opened : Opened
+            What it is traced in.
         start_zyx : tuple of float
             Start point.
         nodes_zyx : tuple of tuple, optional
@@ -51,32 +102,29 @@ class TraceSource:
         Raises
         ------
         BcannotError
-            The volume cannot be opened, or the start point lies outside.
+            The start point lies outside.
         """
-        volume, placement = self._volume, self.placement
-        if volume is None or placement is None or self.is_another(layer):
-            voxel_nm, nm_per_px = self._view.voxel_nm(), self._view.nm_per_px.value()
-            volume, placement = open_layer(layer, voxel_nm, nm_per_px)
-        start = placement.to_voxels(layer_to_world(layer, start_zyx))
-        trace = TraceSession(volume, start, self._config(start_zyx, nodes_zyx))
-        self._volume, self.placement, self.layer = volume, placement, layer
-        self._opened = self._wanted(layer)
-        return trace
+        start = opened.placement.to_voxels(layer_to_world(opened.layer, start_zyx))
+        return TraceSession(opened.volume, start, self._config(start_zyx, nodes_zyx))
 
-    def take(self, layer: Any, placement: Placement) -> None:
-        """Go on in a layer whose volume was opened elsewhere."""
-        self._opened, self._volume = self._wanted(layer), None
-        self.layer, self.placement = layer, placement
+    def hold(self, opened: Opened) -> None:
+        """Trace in this from here on."""
+        self.opened = opened
+
+    def take(self, layer: Any, volume: Volume, placement: Placement) -> None:
+        """Go on in a layer whose volume was opened elsewhere, as the view says."""
+        wanted = self._wanted(layer)
+        self.hold(Opened(layer, volume, placement, self._view.voxel_nm(), wanted))
 
     def to_voxels(self, zyx: Zyx) -> Zyx:
         """Return the voxel of the traced volume at a voxel of the layer's finest level."""
-        if self.placement is None:
+        if self.opened is None:
             return zyx
-        return self.placement.to_voxels(layer_to_world(self.layer, zyx))
+        return self.opened.placement.to_voxels(layer_to_world(self.opened.layer, zyx))
 
     def forget(self) -> None:
         """Let go of layer and volume."""
-        self._opened, self._volume, self.layer = (), None, None
+        self.opened = None
 
     def _config(self, start: Zyx, nodes: tuple[Zyx, ...]) -> TracingConfig:
         view = self._view
@@ -88,3 +136,9 @@ class TraceSource:
     def _wanted(self, layer: Any) -> tuple[Any, ...]:
         voxel: Triple = self._view.voxel_nm()
         return (id(layer), voxel, self._view.nm_per_px.value(), tuple(layer.scale))
+
+
+def _fits(held: Opened, volume: Volume, placement: Placement) -> bool:
+    """Whether a volume of the same layer is the one at hand, in the same place."""
+    same = held.placement == placement and held.volume.shape == volume.shape
+    return same and np.allclose(held.volume.voxel_nm, volume.voxel_nm, rtol=1e-6)

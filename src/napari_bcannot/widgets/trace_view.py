@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
     QGroupBox,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_bcannot.shortcuts import HELP, LABELS
 from napari_bcannot.snapshot import Mode
+from napari_bcannot.widgets.nm_field import NmField
 from napari_bcannot.widgets.parts import (
     button,
     combo,
@@ -28,7 +28,6 @@ from napari_bcannot.widgets.parts import (
     row,
     show_progress,
     text,
-    widen,
 )
 from napari_bcannot.widgets.trace_boxes import AskRow, ModeRow, NeuriteBox
 
@@ -75,9 +74,9 @@ class TraceView(QWidget):
             "Open…", "Open a volume by its address: a file, a folder or a URL", small=True
         )
         self.voxel = tuple(
-            _spin(f"Voxel size along {axis}, in nm", 0.1, 100_000.0, 10.0) for axis in "zyx"
+            NmField(f"Voxel size along {axis}, in nm", 0.001, 1_000_000.0, 10.0) for axis in "zyx"
         )
-        self.nm_per_px = _spin(
+        self.nm_per_px = NmField(
             "Size of a pixel that the policy sees, in nm. It was trained near 10.",
             0.5,
             1000.0,
@@ -214,19 +213,17 @@ class TraceView(QWidget):
         for field, size in zip(self.voxel, voxel_nm, strict=True):
             field.setValue(size)
 
+    def show_source(
+        self, layer: Any, voxel_nm: tuple[float, float, float], nm_per_px: float
+    ) -> None:
+        """Choose a layer and fill in the sizes that it is traced with, whatever it states."""
+        self.volume.blockSignals(True)
+        self.volume.setCurrentIndex(self.volume.findData(layer))
+        self.volume.blockSignals(False)
+        self.show_voxel_nm(voxel_nm)
+        self.nm_per_px.setValue(nm_per_px)
+
     def voxel_nm(self) -> tuple[float, float, float]:
         """Return the voxel size (z, y, x) in the fields, nm."""
         z, y, x = (field.value() for field in self.voxel)
         return z, y, x
-
-
-def _spin(tip: str, low: float, high: float, value: float) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox()
-    spin.setRange(low, high)
-    spin.setDecimals(1)
-    spin.setValue(value)
-    spin.setToolTip(tip)
-    spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-    spin.setKeyboardTracking(False)
-    widen(spin)
-    return spin
