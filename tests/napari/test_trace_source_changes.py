@@ -366,3 +366,31 @@ def test_a_size_that_is_typed_is_taken_as_it_is(qtbot, typed, shown, size):
         field.interpretText()
         assert field.value() == size
         assert field.text() == shown.replace(".", point)
+
+
+# -------------------------------------------------------------------------- layers that move
+def test_in_a_layer_that_was_moved_the_next_neurite_begins_where_it_was_clicked(make_desk):
+    desk = make_desk()
+    desk.pick()
+    desk.layer.translate = (0, 400, 400)
+    desk.pick(z=3)
+    (only,) = desk.widget.controller.neurites
+    assert only.trace.start_zyx == pytest.approx((3, *desk.tube.at(3)))
+    assert "is kept" in warnings(desk.shown)[-1]
+
+
+def test_a_session_is_not_opened_over_neurites_that_would_be_lost(make_desk, tmp_path):
+    desk = make_desk()
+    desk.pick()
+    desk.widget.view.record.setChecked(False)
+    (info,) = list_sittings(tmp_path / "journals")
+    names = list(traced(desk.widget))
+    desk.widget.restorer.opener.open(info.folder)
+    desk.until(lambda: not desk.widget.restorer.busy)
+    assert list(traced(desk.widget)) == names
+    assert "would be lost" in desk.shown[-1][1]
+    assert list_sittings(tmp_path / "journals")[0].state != "recording"
+    desk.widget.view.record.setChecked(True)
+    desk.widget.restorer.opener.open(info.folder)
+    desk.until(lambda: not desk.widget.restorer.busy)
+    assert desk.widget.controller.recording == info.folder

@@ -41,12 +41,16 @@ from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 NO_VOLUME = "Open a volume first: a 3-D grey image."
 KEPT = (
-    "Another volume, voxel size or resolution is another session. The one before, with {neurites}, "
+    "Another volume, place, voxel size or resolution is another session. The one before, with {neurites}, "
     "is kept: Sessions lists it as {name}."
 )
 UNRECORDED = (
-    "Another volume, voxel size or resolution is another session: {neurites} would be lost. Switch "
+    "Another volume, place, voxel size or resolution is another session: {neurites} would be lost. Switch "
     "on 'Record session' to keep what is there, or delete it."
+)
+UNRECORDED_TOO = (
+    "The session was not opened: {neurites} would be lost. Switch on 'Record session' to keep what "
+    "is there, or delete it."
 )
 
 
@@ -180,18 +184,29 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
 
     def _end_sitting(self) -> None:
         """Let go of all neurites and say where they are; unless they are recorded, refuse."""
-        count = sum(one.trace.count > 0 for one in self.controller.neurites)
-        neurites = f"{count} neurite{'' if count == 1 else 's'}"
-        folder = self.controller.recording
-        if count and folder is None:
-            raise UsageError(UNRECORDED.format(neurites=neurites))
-        if count and folder is not None:
+        neurites, folder = self._kept_or_refused(UNRECORDED), self.controller.recording
+        if neurites and folder is not None:
             notices.show_warning(KEPT.format(neurites=neurites, name=folder.name))
         self._close_trace()
         self.controller.close(quiet=True)
 
+    def _kept_or_refused(self, refusal: str) -> str:
+        """Return how many neurites the session at hand keeps; refuse where it keeps none."""
+        count = sum(one.trace.count > 0 for one in self.controller.neurites)
+        neurites = f"{count} neurite{'' if count == 1 else 's'}" if count else ""
+        if count and self.controller.recording is None:
+            raise UsageError(refusal.format(neurites=neurites))
+        return neurites
+
     def take_up(self, layer: Any, placement: Placement, restored: Restored) -> None:
-        """Go on with a recorded session in the volume of a layer."""
+        """Go on with a recorded session in the volume of a layer.
+
+        Raises
+        ------
+        UsageError
+            What was traced until now would be lost.
+        """
+        self._kept_or_refused(UNRECORDED_TOO)
         last = restored.traces[-1][1]
         self._close_trace()
         self.view.show_source(layer, restored.plan.voxel_nm, last.task.config.nm_per_px)

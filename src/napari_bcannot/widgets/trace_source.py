@@ -135,7 +135,8 @@ class TraceSource:
 
     def _wanted(self, layer: Any) -> tuple[Any, ...]:
         voxel: Triple = self._view.voxel_nm()
-        return (id(layer), voxel, self._view.nm_per_px.value(), tuple(layer.scale))
+        place = (tuple(layer.scale), tuple(layer.translate))
+        return (id(layer), voxel, self._view.nm_per_px.value(), *place)
 
 
 def _fits(held: Opened, volume: Volume, placement: Placement) -> bool:
