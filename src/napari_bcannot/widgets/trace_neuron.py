@@ -41,12 +41,12 @@ from napari_bcannot.widgets.trace_view import RECORD_TIP, TraceView
 
 NO_VOLUME = "Open a volume first: a 3-D grey image."
 KEPT = (
-    "Another volume, place, voxel size or resolution is another session. The one before, with {neurites}, "
-    "is kept: Sessions lists it as {name}."
+    "Another volume, place, voxel size or resolution is another session. The one before, with "
+    "{neurites}, is kept: Sessions lists it as {name}."
 )
 UNRECORDED = (
-    "Another volume, place, voxel size or resolution is another session: {neurites} would be lost. Switch "
-    "on 'Record session' to keep what is there, or delete it."
+    "Another volume, place, voxel size or resolution is another session: {neurites} would be lost. "
+    "Switch on 'Record session' to keep what is there, or delete it."
 )
 UNRECORDED_TOO = (
     "The session was not opened: {neurites} would be lost. Switch on 'Record session' to keep what "
