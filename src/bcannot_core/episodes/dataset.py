@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from bcannot_core.closing import Closing
 from bcannot_core.episodes.episode import Episode
-from bcannot_core.episodes.schema import SCHEMA, Row, RowGroup, check_schema, encode, to_table
+from bcannot_core.episodes.groups import group_rows, open_shard, read_group
+from bcannot_core.episodes.schema import SCHEMA, Row, RowGroup, encode, to_table
 from bcannot_core.episodes.sequence import EpisodeSequence
 from bcannot_core.episodes.shards import SUFFIX, publish, write_shard, written_aside
 from bcannot_core.errors import DatasetError
@@ -28,8 +29,7 @@ __all__ = ["EpisodeDataset", "EpisodeWriter", "open_dataset", "write_shard"]
 
 SHARD_EPISODES = 4_096
 SHARD_CLICKS = 1_000_000
-_MAX_GROUP_ROWS = 65_536
-_MAX_GROUP_BYTES = 1 << 29
+_MAX_COLUMN_BYTES = 1 << 30
 _CACHED_GROUPS = 4
 
 
@@ -115,7 +115,7 @@ class EpisodeDataset(EpisodeSequence):
         total = 0
         for number, path in enumerate(self.shards):
             with _opened(path) as file:
-                for group, rows in enumerate(_group_rows(file, path)):
+                for group, rows in enumerate(group_rows(file, path)):
                     self._groups.append((number, group))
                     self._first.append(total)
                     total += rows
@@ -153,11 +153,15 @@ class EpisodeDataset(EpisodeSequence):
         """
         if name not in SCHEMA.names or pa.types.is_list(SCHEMA.field(name).type):
             raise DatasetError(f"a dataset has no column {name!r} with one value an episode")
-        parts = []
+        parts = [pa.array([], SCHEMA.field(name).type)]
+        size = 0
         for path in self.shards:
-            with _opened(path) as file, _reading(path):
-                parts.append(file.read(columns=[name]).column(0).to_numpy(zero_copy_only=False))
-        return np.concatenate(parts) if parts else np.array([])
+            for table in _groups(path, [name]):
+                parts += table.column(0).chunks
+                size += table.nbytes
+                if size > _MAX_COLUMN_BYTES:
+                    raise DatasetError(f"{path}: column {name!r} is too large to be read at once")
+        return np.asarray(pa.chunked_array(parts).to_numpy())
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some of the columns, a row group at a time; no episode is built.
@@ -168,11 +172,7 @@ class EpisodeDataset(EpisodeSequence):
             A shard was changed or is damaged.
         """
         for path in self.shards:
-            with _opened(path) as file:
-                for group in range(file.num_row_groups):
-                    with _reading(path):
-                        table = file.read_row_group(group, columns=list(columns))
-                    yield table
+            yield from _groups(path, columns)
 
     def _load(self, group: int) -> RowGroup:
         if group in self._cache:
@@ -183,7 +183,7 @@ class EpisodeDataset(EpisodeSequence):
         with _opened(path) as file, _reading(path):
             if inside >= file.num_row_groups:
                 raise DatasetError(f"{path} was changed while the dataset was open: open it again")
-            loaded = RowGroup(file.read_row_group(inside, columns=SCHEMA.names), str(path))
+            loaded = RowGroup(read_group(file, path, inside, SCHEMA.names), str(path))
         following = self._first[group + 1] if group + 1 < len(self._first) else self._total
         if len(loaded) != following - self._first[group]:
             raise DatasetError(f"{path} was changed while the dataset was open: open it again")
@@ -234,30 +234,15 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    with _reading(path):
-        file = pq.ParquetFile(
-            path,
-            page_checksum_verification=True,
-            thrift_string_size_limit=1 << 24,
-            thrift_container_size_limit=1 << 20,
-        )
-    try:
+    with contextlib.ExitStack() as stack:
         with _reading(path):
-            check_schema(file.schema_arrow, str(path))
+            file = stack.enter_context(open_shard(path))
         yield file
-    finally:
-        file.close()
 
 
-def _group_rows(file: pq.ParquetFile, path: Path) -> Iterator[int]:
-    """Yield the rows of each row group, after seeing that reading it takes bounded memory."""
-    for i in range(file.num_row_groups):
-        group = file.metadata.row_group(i)
-        if not (
-            0 <= group.num_rows <= _MAX_GROUP_ROWS and group.total_byte_size <= _MAX_GROUP_BYTES
-        ):
-            raise DatasetError(
-                f"{path}: row group {i} has {group.num_rows} rows, {group.total_byte_size} bytes, "
-                f"more than {_MAX_GROUP_ROWS} and {_MAX_GROUP_BYTES}"
-            )
-        yield int(group.num_rows)
+def _groups(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            with _reading(path):
+                table = read_group(file, path, group, columns)
+            yield table
