@@ -114,6 +114,22 @@ def test_an_array_that_declares_more_than_its_file_holds_is_refused(
         open_volume(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("name", ["a.npz", "a.npy"])
+@pytest.mark.parametrize(("version", "form", "size"), [(1, "<H", 60_000), (2, "<I", 2**32 - 1)])
+def test_a_header_that_declares_too_much_is_refused_unread(
+    tmp_path: Path, name: str, version: int, form: str, size: int
+) -> None:
+    content = b"\x93NUMPY" + bytes([version, 0]) + struct.pack(form, size) + b" " * 65_536
+    if name == "a.npz":
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("em.npy", content)
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(VolumeFormatError, match=f"{name} .*has {size} bytes, more") as error:
+        open_volume(tmp_path / name)
+    assert "pickle" not in str(error.value)
+
+
 def test_an_archive_that_would_not_fit_into_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

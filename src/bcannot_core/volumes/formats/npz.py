@@ -1,5 +1,6 @@
 """numpy files: ``.npy`` by memory map, ``.npz`` loaded; never with pickle."""
 
+import io
 import math
 import tokenize
 import zipfile
@@ -25,6 +26,7 @@ from bcannot_core.volumes.lazy import ArraySource
 
 # The format cannot shrink data further than this (deflate; the others are not written by numpy).
 _DEFLATE_RATIO = 1040
+_MAX_HEADER_BYTES = 10_000  # as numpy
 READ_ERRORS = (
     ValueError,
     TypeError,
@@ -51,6 +53,10 @@ def open_npy(path: Path, key: str | None, labels: bool, at: At = ()) -> Opened:
         raise VolumeFormatError(f"{path} holds one array without a name: leave the key {key} out")
     del labels
     try:
+        with path.open("rb") as file:
+            if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+                file.seek(0)
+                _header_alone(file)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except READ_ERRORS as error:
         raise VolumeFormatError(f"{path} is not a readable .npy file: {one_line(error)}") from error
@@ -102,12 +108,31 @@ def _index(shape: tuple[int, ...], at: At, where: str) -> tuple[int | slice, ...
 _Header = tuple[tuple[int, ...], np.dtype[Any]]
 
 
-def _read_header(member: IO[bytes]) -> _Header:
+def _header_alone(member: IO[bytes]) -> tuple[tuple[int, int], IO[bytes]]:
+    """Return version and header of an array; numpy reads a header whole before it minds its size.
+
+    Raises
+    ------
+    ValueError
+        The header is too long, or there is none.
+    """
     version = np.lib.format.read_magic(member)
+    length = member.read(2 if version == (1, 0) else 4)
+    size = int.from_bytes(length, "little")
+    if size > _MAX_HEADER_BYTES:
+        raise ValueError(
+            f"the header of an array has {size} bytes, more than {_MAX_HEADER_BYTES}: "
+            "it is damaged, or has to be saved as an array of plain numbers"
+        )
+    return version, io.BytesIO(length + member.read(size))
+
+
+def _read_header(member: IO[bytes]) -> _Header:
+    version, header = _header_alone(member)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(header)
     else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(member)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(header)
     return shape, dtype
 
 
