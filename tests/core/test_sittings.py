@@ -32,6 +32,7 @@ from bcannot_core.sittings import (
     look_at,
 )
 from bcannot_core.sittings.lines import RECORD, read_record
+from bcannot_core.sittings.timeline import SHAPE
 from bcannot_core.sittings.track import Track
 
 
@@ -418,6 +419,24 @@ def test_the_timeline_shows_what_stood_at_each_moment(tmp_path: Path) -> None:
     assert np.allclose(both[2].nodes_zyx, [(2, 44, 40)])
     actors = [(m.actor, m.action) for m in timeline.moments if m.kind == "click"]
     assert ("policy", "place") in actors
+
+
+@pytest.mark.parametrize(
+    "shape", [[10**30, 10**10, 10**10], [2**31, 2**31, 1], [0, 9, 9], [2**31 + 1, 1, 1]]
+)
+def test_a_shape_that_no_volume_has_is_a_problem_of_its_neurite(
+    tmp_path: Path, shape: list[int]
+) -> None:
+    folder = recorded(tmp_path)
+    journal = folder / "neurite-001.jsonl"
+    first, _, rest = journal.read_text(encoding="utf-8").partition("\n")
+    header = json.loads(first)
+    header["meta"][SHAPE] = shape
+    journal.write_text(f"{json.dumps(header)}\n{rest}", encoding="utf-8")
+    timeline = Timeline(read(folder))
+    assert len(timeline.problems) == 1
+    assert "neurite 1: its volume has the shape" in timeline.problems[0]
+    assert [one.number for one in timeline.at(len(timeline)).neurites] == [2]
 
 
 def test_the_timeline_keeps_going_after_done(tmp_path: Path) -> None:

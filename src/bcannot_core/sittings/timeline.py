@@ -5,6 +5,7 @@ them. So a session can be looked at whose volume has moved or whose server is aw
 """
 
 import heapq
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from bcannot_core.volumes import Contrast, Volume
 SHAPE = "shape_zyx"
 """In a journal's ``meta``: shape of the volume traced in, so that nothing has to be opened."""
 CLICK = "click"
+_MAX_SIZE = 1 << 31
+_MAX_VOXELS = 1 << 62
 _SHOWN_KINDS = (kinds.NEURITE, kinds.CHANGED, kinds.REMOVED, kinds.RESTORED)
 
 
@@ -246,7 +249,9 @@ def _stand_in(contents: JournalContents, data: DataRef) -> Volume:
     shape = contents.header.meta.get(SHAPE)
     if not (isinstance(shape, list) and len(shape) == 3 and all(map(is_whole, shape))):
         return open_shared(data.volume, contrast=data.contrast)
-    nothing = np.broadcast_to(np.uint8(0), [max(1, n) for n in shape])
+    if not all(1 <= n <= _MAX_SIZE for n in shape) or math.prod(shape) >= _MAX_VOXELS:
+        raise JournalError(f"its volume has the shape {shape}, which no volume has"[:300])
+    nothing = np.broadcast_to(np.uint8(0), shape)
     return Volume.from_array(
         nothing, voxel_nm=data.voxel_nm, address=data.volume, contrast=Contrast(*data.contrast)
     )
