@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from bcannot_core.cli.data import located, open_grey, open_pair
 from bcannot_core.episodes.dataset import open_dataset
@@ -105,6 +106,51 @@ def test_labels_of_another_shape_are_refused(tmp_path: Path, labelled_npz: Path)
     np.save(tmp_path / "seg.npy", np.ones((10, 96, 96), np.uint32))
     with pytest.raises(BcannotError, match="shape"):
         open_pair(str(labelled_npz), str(tmp_path / "seg.npy"))
+
+
+def pyramid(path: Path, array: np.ndarray) -> str:
+    """An OME-Zarr image whose two levels state 8 and 16 nm."""
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    levels = []
+    for name, step in (("0", 1), ("1", 2)):
+        group[name] = array[:, ::step, ::step]
+        scale = {"type": "scale", "scale": [30, 8 * step, 8 * step]}
+        levels.append({"path": name, "coordinateTransformations": [scale]})
+    axes = [{"name": axis, "type": "space", "unit": "nanometer"} for axis in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    return str(path)
+
+
+@pytest.fixture
+def pyramids(tmp_path: Path, labelled_npz: Path) -> tuple[str, str]:
+    with np.load(labelled_npz) as arrays:
+        return pyramid(tmp_path / "em.zarr", arrays["em"]), pyramid(
+            tmp_path / "seg.zarr", arrays["seg"]
+        )
+
+
+@pytest.mark.parametrize("voxel_nm", [None, "40,20,20", "40,4,4", "40,2,2"])
+@pytest.mark.parametrize(("level", "width"), [("", 96), ("#scale=0", 96), ("#scale=1", 48)])
+def test_labels_are_of_the_level_of_the_volume(
+    pyramids: tuple[str, str], voxel_nm: str | None, level: str, width: int
+) -> None:
+    volume, labels = open_pair(pyramids[0] + level, pyramids[1], voxel_nm)
+    assert volume.shape == labels.shape == (24, width, width)
+    assert volume.voxel_nm == labels.voxel_nm
+    assert set(np.unique(labels.read(0, 1, 0, width, 0, width))) == {1, 2, 3, 4}
+
+
+def test_labels_of_a_region_are_of_its_level(pyramids: tuple[str, str]) -> None:
+    box = "#box=0,24,0,40,0,40"
+    volume, labels = open_pair(pyramids[0] + box, pyramids[1] + box, "40,20,20")
+    assert volume.shape == labels.shape == (24, 40, 40)
+    assert volume.voxel_nm == labels.voxel_nm == (40.0, 20.0, 20.0)
+    assert np.unique(labels.read(0, 1, 0, 40, 0, 40)).tolist() == [1]
+
+
+def test_the_level_of_labels_that_was_asked_for_stays(pyramids: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"\(24, 48, 48\), the volume \(24, 96, 96\)"):
+        open_pair(pyramids[0], f"{pyramids[1]}#scale=1")
 
 
 def test_every_nth_section(labelled_npz: Path) -> None:

@@ -56,6 +56,11 @@ def test_train_then_finetune_then_use(
     assert code == 2 and "--resume" in err
     code, _, err = cli("train", recipe, "--out", run, "--resume", *options)
     assert code == 0, err
+    assert "began with" not in err
+    other = ("--set", "steps.updates=3", "--resume")
+    code, _, err = cli("train", recipe, "--out", run, *other, *options)
+    assert code == 0, err
+    assert "goes on with the recipe that it began with" in err
 
     code, _, err = cli("finetune", run / "policy", "--out", tuned, "--updates", 1, *options)
     assert code == 0, err

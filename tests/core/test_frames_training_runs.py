@@ -219,6 +219,9 @@ def test_a_run_begins_with_a_policy(whole, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
     other = make_recipe(policy={**POLICY, "layers": 2})
     with pytest.raises(CheckpointError, match="another size"):
+        train_frames(other, [], options(tmp_path / "new"), start_from=whole / "policy")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(CheckpointError, match="another size"):
         train_frames(other, [], options(tmp_path / "other"), start_from=whole / "policy")
 
 

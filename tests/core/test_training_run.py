@@ -235,6 +235,14 @@ def test_a_run_is_not_overwritten(whole, data):
     assert (whole / "recipe.json").read_bytes() == before
 
 
+def test_a_run_that_cannot_begin_leaves_no_folder(data, tmp_path):
+    with pytest.raises(UsageError, match="abacus"):
+        train(make_recipe(), [data], RunOptions(tmp_path / "run", device="abacus", workers=0))
+    with pytest.raises(CheckpointError):
+        train(make_recipe(), [data], options(tmp_path / "run"), start_from=tmp_path / "none")
+    assert not (tmp_path / "run").exists()
+
+
 def test_there_must_be_a_run_to_resume(data, tmp_path):
     with pytest.raises(UsageError, match="leave --resume out"):
         train(make_recipe(), [data], options(tmp_path / "none", resume=True))

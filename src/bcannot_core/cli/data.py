@@ -1,5 +1,7 @@
 """The volume and labels that a command's arguments name."""
 
+from functools import partial
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,8 +74,7 @@ def open_pair(
 
     volume = open_volume(located(address), voxel_nm=voxel_size(voxel_nm), key=keys[0])
     beside = located(labels or _beside(address, keys[1]))
-    scale = None if "scale=" in beside else volume.voxel_nm[1]
-    truth = open_volume(beside, voxel_nm=volume.voxel_nm, scale=scale, key=keys[1], labels=True)
+    truth = _open_labels(beside, volume, keys[1])
     if volume.shape != truth.shape:
         raise UsageError(
             f"the labels have shape {truth.shape}, the volume {volume.shape}: they must be equal"
@@ -82,6 +83,37 @@ def open_pair(
         return volume, truth
     step = (z_step, 1, 1)
     return Region(volume, step=step), Region(truth, step=step)
+
+
+def _open_labels(address: str, volume: "Volume", key: str | None) -> "Volume":
+    """Open the level of labels that has a volume's shape; the one nearest in size where none has.
+
+    The sizes alone would mislead: that of the volume may be another than its data state.
+    """
+    from bcannot_core.volumes import open_volume
+
+    opened = partial(open_volume, address, voxel_nm=volume.voxel_nm, key=key, labels=True)
+    if "scale=" in address:
+        return opened()
+    nearest = opened(scale=volume.voxel_nm[1])
+    level = _fitting_level(nearest, volume)
+    return nearest if level is None else opened(scale=level)
+
+
+def _fitting_level(labels: "Volume", volume: "Volume") -> int | None:
+    """Return another level of the labels, of the volume's shape; None where they fit or none does.
+
+    Of regions it is what lies below that has levels.
+    """
+    from bcannot_core.volumes import Region
+
+    if isinstance(labels, Region) and isinstance(volume, Region):
+        labels, volume = labels.volume, volume.volume
+    fitting = [level for level in labels.scales if level.shape == volume.shape]
+    if labels.shape == volume.shape or not fitting:
+        return None
+    size = volume.voxel_nm[1]
+    return min(fitting, key=lambda level: abs(log(level.voxel_nm[1] / size))).index
 
 
 def _beside(address: str, key: str | None) -> str:

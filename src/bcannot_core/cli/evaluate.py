@@ -153,7 +153,7 @@ def command(
     if pair is not None and mode is Mode.CLOSED_LOOP:
         report = _closed_loop(acting, policy, pair, asked)
     else:
-        sessions = recorded(data, episodes) if data else _scripted(pair, asked)
+        sessions = recorded(data, chosen, episodes) if data else _scripted(pair, asked)
         report = _teacher_forced(acting, sessions, episodes)
     if pair is not None:
         about |= {"volume": pair[0].address, "labels": pair[1].address}

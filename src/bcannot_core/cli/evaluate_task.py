@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +77,27 @@ def teacher_forced(
     from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
 
     actors = _actors(asked, evaluation)
-    sessions = recorded(data, evaluation.episodes) if data else scripted(evaluation)
-    with progress(evaluation.task, evaluation.episodes) as advance:
+    count = evaluation.episodes
+    sessions = recorded(data, evaluation.task, count) if data else scripted(evaluation)
+    with progress(evaluation.task, count) as advance:
         report = evaluate_teacher_forced(actors, sessions, advance)
     report |= actors.facts()
     show_teacher_forced(report)
     return report
 
 
-def recorded(data: list[Path], count: int) -> "Iterator[Episode]":
-    """Yield the first episodes of datasets."""
-    from bcannot_core.episodes.dataset import open_dataset
+def recorded(data: list[Path], task: str, count: int) -> "Iterator[Episode]":
+    """Return the first episodes of a task in datasets.
 
-    sessions = open_dataset(*data)
-    for i in range(min(count, len(sessions))):
-        yield sessions[i]
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    from bcannot_core.episodes.dataset import open_dataset
+    from bcannot_core.episodes.of_task import EpisodesOfTask
+
+    return islice(EpisodesOfTask(open_dataset(*data), task), count)
 
 
 def scripted(evaluation: "TaskEvaluation") -> "Iterator[Episode]":

@@ -37,7 +37,12 @@ class LossLine(Closing):
         self._stack.close()
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
-        """Take the losses of one update."""
+        """Take the losses of one update, or how many episodes were left out before the first."""
+        if "left_out" in entry:
+            left_out, every = entry["left_out"], entry["episodes"] + entry["left_out"]
+            text = f"note: {left_out} of {every} episodes are of other tasks: left out"
+            typer.echo(text, file=sys.stderr)  # err=True would write into the bar
+            return
         self._advance(1)
         if sys.stderr.isatty() or time.monotonic() - self._said < LINE_EVERY_S:
             return

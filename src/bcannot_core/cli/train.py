@@ -97,6 +97,8 @@ def carry_out(
     """
     from bcannot_core.training.frames.recipe import FramesRecipe
 
+    if options.resume:
+        _tell_kept(recipe, options.out)
     if isinstance(recipe, FramesRecipe):
         from bcannot_core.training.frames.run import train_frames
 
@@ -109,6 +111,15 @@ def carry_out(
         raise UsageError("a policy that traces neurites learns from datasets: name one with --data")
     with LossLine(recipe.glance.updates + recipe.steps.updates) as losses:
         return train(recipe, data, options, start_from=start_from, progress=losses)
+
+
+def _tell_kept(recipe: "TrainRecipe | FramesRecipe", out: Path) -> None:
+    """Say so where a run began with another recipe than is asked for now, which it keeps."""
+    from bcannot_core.training.recipe import read_recipe
+
+    path = out / "recipe.json"
+    if path.is_file() and type(recipe).from_json(read_recipe(path)) != recipe:
+        typer.echo(f"{out} goes on with the recipe that it began with ({path})", err=True)
 
 
 def outcome(policy: Path | None, out: Path) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from bcannot_core.episodes.dataset import EpisodeDataset, open_dataset
+from bcannot_core.episodes.dataset import open_dataset
+from bcannot_core.episodes.of_task import EpisodesOfTask
 from bcannot_core.errors import UsageError
 from bcannot_core.policy.checkpoint import load_glance, save_checkpoint
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.policy import choose_device
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
 from bcannot_core.training.card import model_card
 from bcannot_core.training.glance_stage import GlanceStage
 from bcannot_core.training.recipe import TrainRecipe, read_recipe
@@ -67,45 +69,51 @@ def train(
     recipe : TrainRecipe
         What to do. A run that is resumed keeps the recipe it began with.
     datasets : sequence of Path
-        Episodes to learn from.
+        Episodes to learn from: those of neuron tracing, others are left out.
     options : RunOptions
         Where and how.
     start_from : Path, optional
         Checkpoint folder to begin with instead of random weights.
     progress : callable, optional
-        Is given the losses of every update.
+        Is given the losses of every update; before them ``episodes`` and ``left_out``, how many
+        there are, where some were left out.
 
     Raises
     ------
     UsageError
-        The folder holds a run and ``resume`` is not set, or holds none and it is.
+        The folder holds a run and ``resume`` is not set, or holds none and it is; or no episode
+        is of neuron tracing.
     """
-    run = _Run(recipe, open_dataset(*datasets), options, start_from, progress)
-    return run.carry_out()
+    episodes = EpisodesOfTask(open_dataset(*datasets), NeuronTracing.id)
+    return _Run(recipe, episodes, options, start_from, progress).carry_out()
 
 
 class _Run:
     def __init__(
         self,
         recipe: TrainRecipe,
-        episodes: EpisodeDataset,
+        episodes: EpisodesOfTask,
         options: RunOptions,
         start_from: Path | None,
         progress: Progress | None,
     ) -> None:
         self.options, self.out = options, options.out
+        self.device = choose_device(options.device)
+        first = None if start_from is None else load_glance(start_from)
         self.recipe = TrainRecipe.from_json(claim_run(options, recipe.to_json()))
         self.episodes = episodes
-        self.device = choose_device(options.device)
         self.progress = progress
         self.log = RunLog(self.out / "log.jsonl")
         self.until = None if options.budget is None else time.monotonic() + options.budget * 60
         torch.manual_seed(self.recipe.seed)
-        self.net = PolicyNet(self.recipe.policy) if start_from is None else load_glance(start_from)
+        self.net = PolicyNet(self.recipe.policy) if first is None else first
         self.net.to(self.device)
 
     def carry_out(self) -> Path | None:
         self.log.write({"stage": "run", "recipe": self.recipe.to_json(), **environment()})
+        left_out = self.episodes.left_out
+        if left_out and self.progress is not None:
+            self.progress({"stage": "run", "episodes": len(self.episodes), "left_out": left_out})
         stages: list[tuple[str, int, Callable[[], GlanceStage | StepsStage]]] = [
             ("glance", self.recipe.glance.updates, self._glance_stage),
             ("steps", self.recipe.steps.updates, self._steps_stage),

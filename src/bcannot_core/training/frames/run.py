@@ -74,6 +74,8 @@ def train_frames(
     until = None if options.budget is None else time.monotonic() + options.budget * 60
     with joined(options.device) as world:
         source = make_source(datasets, recipe.data)
+        if start_from is not None and not options.resume:
+            _begun_with(start_from, recipe)  # refused before a folder is made
         recipe = _claimed(recipe, options, world)
         place = Place(options, world, until, progress)
         run = FramesRun(recipe, source, place, options.out, start_from=start_from)
@@ -133,6 +135,20 @@ class Place:
         """Whether the time has run out, by the clock of the first process."""
         late = self.until is not None and time.monotonic() >= self.until
         return bool(self.world.gather(late)[0])
+
+
+def _begun_with(start_from: Path, recipe: FramesRecipe) -> FramesNet:
+    """Return the network of a checkpoint, seen to be what a recipe trains."""
+    found = load_checkpoint(start_from)
+    if not isinstance(found, FramesNet):
+        raise CheckpointError(
+            f"{start_from} holds no frames policy: begin with one, or without any"
+        )
+    if found.config != recipe.config:
+        raise CheckpointError(
+            f"{start_from} has another size than the recipe's policy: give the recipe that size"
+        )
+    return found
 
 
 def _claimed(recipe: FramesRecipe, options: RunOptions, world: World) -> FramesRecipe:
@@ -224,17 +240,7 @@ class FramesRun:
             net = FramesNet(self.recipe.config)
             load_weights(net, self.recipe.pretrained)
             return net
-        found = load_checkpoint(self.start_from)
-        if not isinstance(found, FramesNet):
-            raise CheckpointError(
-                f"{self.start_from} holds no frames policy: begin with one, or without any"
-            )
-        if found.config != self.recipe.config:
-            raise CheckpointError(
-                f"{self.start_from} has another size than the recipe's policy: give the recipe "
-                "that size"
-            )
-        return found
+        return _begun_with(self.start_from, self.recipe)
 
     def _weights(self) -> dict[tuple[str, str], float]:
         """Return the weights by task and action, counted once for all processes."""
