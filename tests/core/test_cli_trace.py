@@ -67,6 +67,45 @@ def test_many_start_points_give_a_folder(
     assert read_swc(second).zyx_nm[0].tolist() == [40, 700, 200]
 
 
+def nanometres(folder: Path) -> Path:
+    """A start point in section 6 of 30 nm, at voxel 20, 60 of 10 nm."""
+    path = folder / "nm.csv"
+    path.write_text("z_nm,y_nm,x_nm\n180,200,600\n")
+    return path
+
+
+@pytest.mark.parametrize(("z_step", "z"), [(1, 6), (3, 2)])
+def test_nanometres_become_voxels_of_the_sections_traced(
+    cli: Any, tmp_path: Path, volume: Path, centre_policy: Path, z_step: int, z: int
+) -> None:
+    report, out = tmp_path / "r.json", tmp_path / "all"
+    argv = ("--policy", centre_policy, "--sections", 2, "--z-step", z_step, "--out", out)
+    starts = ("--starts", nanometres(tmp_path), "--voxel-nm", "30,10,10", "--json", report)
+    assert cli("trace", volume, *starts, *argv)[0] == 0
+    (entry,) = json.loads(report.read_text())["traces"]
+    assert entry["start_zyx"] == [z, 20, 60]
+    assert read_swc(out / "00000.swc").zyx_nm[0].tolist() == [180, 200, 600]
+
+
+def test_nanometres_take_the_voxel_size_that_the_volume_states(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
+) -> None:
+    report = tmp_path / "r.json"
+    argv = ("--policy", centre_policy, "--sections", 2, "--out", tmp_path / "all")
+    starts = ("--starts", nanometres(tmp_path), "--json", report)
+    assert cli("trace", labelled_npz, *starts, *argv)[0] == 0
+    assert json.loads(report.read_text())["traces"][0]["start_zyx"] == [6, 20, 60]
+
+
+def test_nanometres_in_a_volume_of_unknown_voxels_ask_for_their_size(
+    cli: Any, tmp_path: Path, volume: Path, random_policy: Path
+) -> None:
+    argv = ("--starts", nanometres(tmp_path), "--policy", random_policy)
+    code, out, err = cli("trace", volume, *argv)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "nm.csv, line 1" in err and "--voxel-nm" in err
+
+
 def truncated(folder: Path) -> Path:
     path = folder / "cut.npz"
     np.savez(path, em=np.zeros((8, 64, 64), np.uint8))

@@ -33,7 +33,7 @@ def test_columns_are_found_by_their_names(tmp_path, text, expected):
 def test_nanometres_become_voxels_where_the_voxel_size_is_known(tmp_path):
     path = table(tmp_path, "x_nm,y_nm,z_nm,label\n30,20,90,a\n")
     assert read_named_starts(path, (30.0, 10.0, 10.0)) == [NamedStart((3, 2, 3), "a")]
-    with pytest.raises(UsageError, match="line 1"):
+    with pytest.raises(UsageError, match=r"line 1: z_nm,y_nm,x_nm .*give --voxel-nm"):
         read_named_starts(path)
 
 

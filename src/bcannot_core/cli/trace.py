@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bcannot_core.cli.cluster import SchedulerOption, WorkersOption, cluster
-from bcannot_core.cli.common import JsonOption, progress, table, voxel_size, write_json, zyx
+from bcannot_core.cli.common import JsonOption, progress, table, write_json, zyx
 from bcannot_core.cli.data import KeyOption, VoxelOption, ZStepOption, open_grey
 from bcannot_core.errors import BcannotError, UsageError
 
@@ -56,11 +56,11 @@ def command(
     from bcannot_core.policy.policy import Policy
     from bcannot_core.tracing import TraceOptions, trace_many
 
-    named = _starts(start, starts, voxel_size(voxel_nm))
+    grey = open_grey(volume, voxel_nm, key, z_step)
+    named = _starts(start, starts, grey.voxel_nm if grey.voxel_known else None)
     points = [one.zyx for one in named]
     targets = _targets(out, [one.name for one in named], many=starts is not None)
     options = TraceOptions(sections, nm_per_px, -1 if backwards else 1)
-    grey = open_grey(volume, voxel_nm, key, z_step)
     traces: dict[int, Trace] = {}
     with ExitStack() as stack:
         executor = _executor(stack, workers, scheduler)

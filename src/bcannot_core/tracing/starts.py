@@ -50,7 +50,8 @@ def read_named_starts(path: Path, voxel_nm: Sequence[float] | None = None) -> li
     Raises
     ------
     UsageError
-        The file cannot be read, a row is not three numbers, or there is none.
+        The file cannot be read, a row is not three numbers, or there is none; or the columns are
+        in nanometres and the voxel size is not given.
     """
     columns = _Columns()
     starts: list[NamedStart] = []
@@ -58,11 +59,11 @@ def read_named_starts(path: Path, voxel_nm: Sequence[float] | None = None) -> li
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):
             continue
-        header = None if starts else _header([cell.lower() for cell in cells], voxel_nm)
+        where = f"{path}, line {number}"
+        header = None if starts else _header([cell.lower() for cell in cells], voxel_nm, where)
         if header is not None:
             columns = header
             continue
-        where = f"{path}, line {number}"
         starts.append(NamedStart(_point(cells, columns, where), _name(cells, columns)))
     if not starts:
         raise UsageError(f"{path} holds no start points: give rows of z,y,x")
@@ -79,14 +80,19 @@ def _rows(path: Path) -> list[list[str]]:
         raise UsageError(f"{path} cannot be read as CSV: {error}") from error
 
 
-def _header(cells: list[str], voxel_nm: Sequence[float] | None) -> _Columns | None:
+def _header(cells: list[str], voxel_nm: Sequence[float] | None, where: str) -> _Columns | None:
     """Return where the columns are, None where the row names none of them."""
     name = next((cells.index(name) for name in _NAMES if name in cells), None)
     for names in _VOXELS:
         if set(names) <= set(cells):
             z, y, x = (cells.index(column) for column in names)
             return _Columns((z, y, x), name)
-    if voxel_nm is not None and set(_NM) <= set(cells):
+    if set(_NM) <= set(cells):
+        if voxel_nm is None:
+            raise UsageError(
+                f"{where}: {','.join(_NM)} need a voxel size, and the volume states none: "
+                "give --voxel-nm"
+            )
         z, y, x = (cells.index(column) for column in _NM)
         size_z, size_y, size_x = (float(size) for size in voxel_nm)
         return _Columns((z, y, x), name, (size_z, size_y, size_x))
