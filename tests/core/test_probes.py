@@ -121,6 +121,32 @@ def test_classes_that_are_too_rare_are_not_probed_for(tmp_path: Path) -> None:
     assert "position" not in study(planted(tmp_path, labels), OPTIONS).report
 
 
+def test_what_no_episode_that_chooses_has_is_not_probed_for(tmp_path: Path) -> None:
+    labels = made_labels(("dots",))
+    labels["position"][split_episodes(labels).choose] = -1
+    report = study(planted(tmp_path, labels), OPTIONS).report
+    assert "position" not in report and report["phase"]["pooled"]["accuracy"] > 0
+
+
+def test_three_episodes_teach_choose_and_judge(tmp_path: Path) -> None:
+    labels = made_labels(("dots", "roads"), episodes=3)
+    split = split_episodes(labels)
+    for mask in (split.teach, split.choose, split.judge):
+        assert len(np.unique(labels["episode"][mask])) == 2
+    report = study(planted(tmp_path, labels), OPTIONS).report
+    assert {"mistake", "task", "phase", "position"} <= set(report)
+
+
+def test_a_study_that_finds_nothing_to_probe_for_asks_for_more(tmp_path: Path) -> None:
+    labels = made_labels(("dots",), episodes=3)
+    learn = ~split_episodes(labels).judge
+    for name in ("mistake", "correction", "phase"):
+        labels[name][learn] = 0
+    labels["position"] = -1
+    with pytest.raises(UsageError, match="too few episodes"):
+        study(planted(tmp_path, labels), OPTIONS)
+
+
 def test_sessions_without_mistakes_are_refused(tmp_path: Path) -> None:
     labels = made_labels(("dots",))
     labels["mistake"] = False

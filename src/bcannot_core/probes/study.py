@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from bcannot_core.errors import UsageError
 from bcannot_core.probes.activations import Activations
 from bcannot_core.probes.asked import Finding, Probe, ask, both_kinds
 from bcannot_core.probes.ground import Ground, StudyOptions
 from bcannot_core.probes.linear import Truth, accuracy_report, auc, fit_classes, fit_direction
-from bcannot_core.probes.targets import Mask, Target, classes, yes_or_no
+from bcannot_core.probes.targets import Mask, Split, Target, classes, yes_or_no
 
 _RARE = 5
 
@@ -65,7 +66,12 @@ def study(
     ground = Ground(activations, options or StudyOptions())
     teach, choose = ground.split.teach, ground.split.choose
     asked = [t for t in yes_or_no(ground.labels) if both_kinds(t, teach) and both_kinds(t, choose)]
-    named = [t for t in classes(ground.labels) if _several(t.truth[teach & t.rows])]
+    named = [t for t in classes(ground.labels) if _can_be_named(t, ground.split)]
+    if not (asked or named):
+        raise UsageError(
+            "too few episodes: nothing occurs both in those that teach a probe and in those that "
+            "choose its layer; give more"
+        )
     table, best = _look_at_layers(ground, asked, named, advance)
     report: dict[str, Any] = {"steps": len(ground.labels), "tasks": _census(ground)}
     report["layers"] = table
@@ -108,7 +114,7 @@ def _attempts(
             figure = auc(direction.logits(rows[choose]), truth[choose]) or 0.0
         else:
             guess = fit_classes(rows[teach], _common(truth[teach]), strength)(rows[choose])
-            figure = float((guess == truth[choose]).mean()) if len(guess) else 0.0
+            figure = float((guess == truth[choose]).mean())
         found.append((figure, Probe(target, layer, strength)))
     return found
 
@@ -136,6 +142,12 @@ def _accuracy(ground: Ground, probe: Probe, learn: Mask, judge: Mask) -> dict[st
     right = guess == truth[judge]
     majority = truth[judge] == Counter(truth[learn].tolist()).most_common(1)[0][0]
     return accuracy_report(right, majority, ground.episodes(judge), ground.options.seed)
+
+
+def _can_be_named(target: Target, split: Split) -> bool:
+    """Whether several classes of a target can be learnt, and a layer chosen for them."""
+    choose = split.choose & target.rows
+    return bool(choose.any()) and _several(target.truth[split.teach & target.rows])
 
 
 def _several(truth: Truth) -> bool:

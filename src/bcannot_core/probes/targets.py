@@ -80,7 +80,7 @@ class Split:
 
 
 def split_episodes(labels: Labels, seed: int = 0) -> Split:
-    """Split steps by episode, task by task: 60 % teach, 20 % choose, 20 % judge.
+    """Split steps by episode, task by task: 60 % teach, 20 % choose, 20 % judge; one at least.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def split_episodes(labels: Labels, seed: int = 0) -> Split:
                 "some to learn from and others to be judged on"
             )
         order = rng.permutation(episodes)
-        ends = [max(1, round(len(order) * _SHARES[0])), 0]
+        ends = [min(round(len(order) * _SHARES[0]), len(order) - 2), 0]
         ends[1] = min(max(ends[0] + 1, round(len(order) * _SHARES[1])), len(order) - 1)
         part[np.isin(labels["episode"], order[ends[0] : ends[1]])] = 1
         part[np.isin(labels["episode"], order[ends[1] :])] = 2
