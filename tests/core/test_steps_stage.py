@@ -285,3 +285,11 @@ def test_a_restored_stage_goes_on_as_if_nothing_had_happened(episodes):
 def test_without_clicks_there_is_nothing_to_learn(episodes):
     with pytest.raises(DatasetError, match="no clicks"):
         make_stage([])
+
+
+def test_sessions_without_clicks_are_passed_over(episodes):
+    sessions = [replace(episodes[0], clicks=()), episodes[1]]
+    stage = make_stage(sessions)
+    assert [len(one) for one in stage.episodes] == [len(episodes[1])]
+    with pytest.raises(DatasetError, match="no clicks"):
+        make_stage(sessions[:1])

@@ -58,7 +58,8 @@ class StepsStage:
         self.optimizer = Optimizer(net.steps, recipe.optimizer, recipe.updates)
         self.update = 0
         chosen = _spread(len(episodes), recipe.episodes)
-        rendered = render_all([episodes[i] for i in chosen], net, workers)
+        sessions = [episode for episode in (episodes[i] for i in chosen) if episode.clicks]
+        rendered = render_all(sessions, net, workers)
         self.episodes = [episode for episode in rendered if len(episode)]
         labelled = [e for e in episodes if e.data is not None and e.data.labels is not None]
         anew = [labelled[i] for i in _spread(len(labelled), recipe.rollouts)]
