@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
     QLineEdit,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_bcannot.batch import usual_workers
 from napari_bcannot.widgets.batch_table import BatchTable, table_view
+from napari_bcannot.widgets.nm_field import NmField
 from napari_bcannot.widgets.parts import button, combo, offer, row, show_progress, text
 
 if TYPE_CHECKING:
@@ -72,12 +72,11 @@ class BatchView(QWidget):
         self.direction = combo("Which way the traces go through the sections")
         self.direction.addItem("up (+z)", 1)
         self.direction.addItem("down (−z)", -1)
-        self.nm_per_px = QDoubleSpinBox()
-        self.nm_per_px.setRange(0.5, 1000.0)
-        self.nm_per_px.setDecimals(1)
-        self.nm_per_px.setValue(10.0)
-        self.nm_per_px.setToolTip(
-            "Size of a pixel that the policy sees, in nm. It was trained near 10."
+        self.nm_per_px = NmField(
+            "Size of a pixel that the policy sees, in nm. It was trained near 10.",
+            0.5,
+            1000.0,
+            10.0,
         )
         self.where = combo("Where the traces are made")
         self.where.addItem("this machine", HERE)
