@@ -161,19 +161,18 @@ def test_the_same_seed_gives_the_same_losses_and_another_does_not():
     assert first != other
 
 
-@pytest.mark.parametrize(("stop", "again"), [(1, 0.0), (4, 0.0), (7, 0.0), (5, 0.7)])
-def test_a_restored_stage_goes_on_as_if_nothing_had_happened(stop, again):
-    whole = make_stage(10, again=again)
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_a_restored_stage_goes_on_as_if_nothing_had_happened(stop):
+    whole = make_stage(10)
     expected = losses_of(whole)
-    assert bool(whole._failures) == bool(again)
-    begun = make_stage(10, again=again)
+    begun = make_stage(10)
     begun.recipe = GlanceRecipe(**{**vars(begun.recipe), "updates": stop})
     entries = losses_of(begun)
     values, tensors = begun.state()
     values = json.loads(json.dumps(values))
     tensors = {name: t.clone() for name, t in tensors.items()}
 
-    resumed = make_stage(10, again=again)
+    resumed = make_stage(10)
     with torch.no_grad():
         for parameter in resumed.net.parameters():
             parameter.add_(1.0)
@@ -201,25 +200,3 @@ def test_blocks_in_use_change_with_time():
     stage = make_stage(7, pool=2, refresh=3)
     losses_of(stage)
     assert [block_id for block_id, _ in stage._pool] == [2, 3]
-
-
-def test_neurites_are_followed_once_more_from_before_a_mistake():
-    stage = make_stage(30, lanes=6, again=1.0)
-    begun = []
-    for lane in stage._lanes:
-        lane.start_again = lambda block, moment, lane=lane: (
-            begun.append((block, moment)),
-            type(lane).start_again(lane, block, moment),
-        )
-    losses_of(stage)
-    assert begun
-    for block, moment in begun:
-        assert block.sections[moment.z].any()
-        assert moment.lasts > moment.age
-    assert len(stage._failures) <= 64
-
-
-def test_without_it_no_failure_is_kept():
-    stage = make_stage(12)
-    losses_of(stage)
-    assert not stage._failures

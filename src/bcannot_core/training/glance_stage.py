@@ -1,7 +1,6 @@
 """First stage: the glance network follows neurites, on states that it gets into itself."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
 from bcannot_core.training.blocks import BlockStream
-from bcannot_core.training.lanes import Lane, Moment, Target, under
+from bcannot_core.training.lanes import Lane, Target
 from bcannot_core.training.optim import Optimizer
 from bcannot_core.training.recipe import GlanceRecipe
 from bcannot_core.training.tissue import Block, Tissue
@@ -21,7 +20,6 @@ CLICK_SIGMA = 2.0
 ABSENT_WEIGHT = 3.0
 _FIRST_BLOCKS = 3
 GUIDED_LEAST = 0.1
-_FAILURES = 64
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -112,11 +110,7 @@ class GlanceStage:
         self._blocks = BlockStream(tissues, seed, recipe.augmentation, workers)
         seeds = np.random.SeedSequence((seed, 1)).spawn(recipe.lanes + 1)
         self._rng = np.random.default_rng(seeds[-1])
-        self._lanes = [
-            Lane(net.config, np.random.default_rng(s), recipe.ends, remembers=recipe.again > 0)
-            for s in seeds[:-1]
-        ]
-        self._failures: deque[tuple[Block, Moment]] = deque(maxlen=_FAILURES)
+        self._lanes = [Lane(net.config, np.random.default_rng(s), recipe.ends) for s in seeds[:-1]]
         self._pool: list[tuple[int, Block]] = []
         self._made = 0
 
@@ -159,10 +153,6 @@ class GlanceStage:
         del self._pool[: -self.recipe.pool]
 
     def _restart(self, lane: Lane) -> None:
-        again = self.recipe.again
-        if again and self._failures and self._rng.random() < again:
-            lane.start_again(*self._failures[self._rng.integers(len(self._failures))])
-            return
         block_id, block = self._pool[self._rng.integers(len(self._pool))]
         lane.start(block, block_id)
 
@@ -198,18 +188,13 @@ class GlanceStage:
         with torch.no_grad():
             best = click_log_prob(output).flatten(1).argmax(1).cpu().numpy()
             belief = torch.sigmoid(output.belief).cpu().numpy()
-            present = (output.present > 0).tolist()
         hits = []
         guided = max(GUIDED_LEAST, 1 - self.update / max(1, self.recipe.guided))
         for i, (lane, target) in enumerate(zip(lanes, targets, strict=True)):
             y, x = divmod(int(best[i]), self.net.config.size)
             if target.present:
                 hits.append(bool(target.mask[y, x]))
-            goes_on = lane.advance(belief[i], (y, x), target, guided, present=present[i])
-            if lane.failure is not None:
-                self._failures.append((lane.block, lane.failure))
-                lane.failure = None
-            if not goes_on:
+            if not lane.advance(belief[i], (y, x), target, guided):
                 self._restart(lane)
         return round(float(np.mean(hits)), 4) if hits else 0.0
 
@@ -229,28 +214,22 @@ class GlanceStage:
             plain, arrays = lane.state()
             values["lanes"].append(plain)
             tensors |= {f"lane.{i}.{name}": torch.from_numpy(a) for name, a in arrays.items()}
-        values["failures"] = []
-        for i, (_, moment) in enumerate(self._failures):
-            plain, arrays = moment.state()
-            values["failures"].append(plain)
-            tensors |= {f"failure.{i}.{name}": torch.from_numpy(a) for name, a in arrays.items()}
         return values, tensors
 
     def restore(self, values: Mapping[str, Any], tensors: dict[str, Tensor]) -> None:
         """Continue from what :meth:`state` returned; the blocks in use are made again."""
         self.optimizer.restore(tensors)
         self.update, self._made = int(values["update"]), int(values["made"])
-        failures = values.get("failures", [])
-        wanted = set(values["pool"])
-        wanted |= {plain["block_id"] for plain in (*values["lanes"], *failures)}
+        wanted = set(values["pool"]) | {plain["block_id"] for plain in values["lanes"]}
         blocks = {block_id: self._blocks.at(block_id) for block_id in sorted(wanted)}
         self._pool = [(block_id, blocks[block_id]) for block_id in values["pool"]]
         self._blocks.seek(self._made)
-        arrays = {name: t.numpy() for name, t in tensors.items()}
         for i, (lane, plain) in enumerate(zip(self._lanes, values["lanes"], strict=True)):
-            lane.restore(plain, under(f"lane.{i}.", arrays), blocks[plain["block_id"]])
-        self._failures.clear()
-        for i, plain in enumerate(failures):
-            moment = Moment.from_state(plain, under(f"failure.{i}.", arrays))
-            self._failures.append((blocks[moment.block_id], moment))
+            prefix = f"lane.{i}."
+            arrays = {
+                name.removeprefix(prefix): t.numpy()
+                for name, t in tensors.items()
+                if name.startswith(prefix)
+            }
+            lane.restore(plain, arrays, blocks[plain["block_id"]])
         self._rng.bit_generator.state = values["rng"]

@@ -6,7 +6,7 @@ the neurite it began with stays the target.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,6 @@ _OFF_CENTRE = 0.6
 _CARELESS = 0.04
 _CORRECTED = 0.5
 _POOR = 0.5
-_MILESTONES = 0.35
-_ONCE_MORE = 8
 
 
 @dataclass(frozen=True)
@@ -57,82 +55,6 @@ class Target:
     affinities: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Where a lane was at a section, with all that it had seen and believed until then.
-
-    Attributes
-    ----------
-    block_id : int
-        The block.
-    z, section : int
-        The section, and the cross-section that the click was in last.
-    tracked : frozenset of int
-        The cross-sections that are one with the neurite.
-    focus : tuple of int
-        Middle (y, x) of the glance.
-    missed, age, lasts, settling, absent : int
-        Clicks missed in a row, sections followed and to be followed at most, looks still to take at
-        the first view, and sections since the neurite ended.
-    past : tuple of Past
-        Earlier views, the last one first.
-    marks : bool
-        Whether the screen shows the node of the section before.
-    """
-
-    block_id: int
-    z: int
-    section: int
-    tracked: frozenset[int]
-    focus: Yx
-    missed: int
-    age: int
-    lasts: int
-    settling: int
-    absent: int
-    past: tuple[Past, ...]
-    marks: bool
-
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return the moment as plain values and arrays."""
-        values = {
-            "block_id": self.block_id,
-            "z": self.z,
-            "section": self.section,
-            "tracked": sorted(self.tracked),
-            "focus": list(self.focus),
-            "counts": [self.missed, self.age, self.lasts, self.settling, self.absent],
-            "past": [[p.z, *p.corner_yx, int(p.marked)] for p in self.past],
-            "marks": self.marks,
-        }
-        beliefs = [p.belief for p in self.past]
-        return values, {
-            "beliefs": np.stack(beliefs) if beliefs else np.zeros((0, 1, 1), np.float32)
-        }
-
-    @classmethod
-    def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Moment":
-        """Return the moment that :meth:`state` told of."""
-        missed, age, lasts, settling, absent = values["counts"]
-        return cls(
-            int(values["block_id"]),
-            values["z"],
-            values["section"],
-            frozenset(values["tracked"]),
-            (values["focus"][0], values["focus"][1]),
-            missed,
-            age,
-            lasts,
-            settling,
-            absent,
-            tuple(
-                Past(z, (y, x), belief, bool(marked))
-                for (z, y, x, marked), belief in zip(values["past"], arrays["beliefs"], strict=True)
-            ),
-            bool(values["marks"]),
-        )
-
-
 class Lane(Follower):
     """One neurite of a labelled block under way.
 
@@ -144,29 +66,12 @@ class Lane(Follower):
         Draws start points, careless clicks and lengths.
     ends : float
         Share of lanes that begin shortly before their neurite ends.
-    remembers : bool
-        Keep where the network was shortly before it first goes wrong.
-
-    Attributes
-    ----------
-    failure : Moment, optional
-        That moment, once the network has gone wrong; for whoever follows the lanes to take.
     """
 
-    def __init__(
-        self,
-        config: GlanceConfig,
-        rng: np.random.Generator,
-        ends: float = 0.0,
-        *,
-        remembers: bool = False,
-    ) -> None:
+    def __init__(self, config: GlanceConfig, rng: np.random.Generator, ends: float = 0.0) -> None:
         super().__init__(config, rng)
         self.ends = ends
         self.block_id = -1
-        self.remembers = remembers
-        self.milestone: Moment | None = None
-        self.failure: Moment | None = None
 
     @property
     def grey(self) -> NDArray[np.uint8]:
@@ -190,16 +95,6 @@ class Lane(Follower):
         self.settling = SETTLE_LOOKS - 1
         longest = _LONGEST // 5 if ending is None and rng.random() < _BRIEF else _LONGEST
         self.lasts = int(rng.integers(_SHORTEST, longest))
-        self._begin()
-
-    def start_again(self, block: Block, moment: Moment) -> None:
-        """Begin where a lane was at some moment, and follow the neurite for a few sections."""
-        self._put(block, replace(moment, lasts=moment.age + _ONCE_MORE))
-        self._begin()
-
-    def _begin(self) -> None:
-        self.milestone = self.moment() if self.remembers else None
-        self.failure = None
 
     def _towards_border(self, point: Yx) -> Yx:
         other, share = self._any_pixel(), self.rng.random()
@@ -235,13 +130,7 @@ class Lane(Follower):
         return numbers
 
     def advance(
-        self,
-        belief: NDArray[np.float32],
-        click_yx: Yx,
-        target: Target,
-        guided: float = 0.0,
-        *,
-        present: bool = True,
+        self, belief: NDArray[np.float32], click_yx: Yx, target: Target, guided: float = 0.0
     ) -> bool:
         """Take in what the network said and step on; False where the lane has ended.
 
@@ -260,12 +149,8 @@ class Lane(Follower):
         guided : float
             Share of sections in which the ground truth takes the network's place, as in the
             first updates, when the network knows nothing yet.
-        present : bool
-            Whether the network holds that the neurite is there.
         """
         good = bool(target.mask[click_yx]) and _overlap(belief, target.mask) >= _POOR
-        if self.milestone is not None:
-            self._judge(wrong=present != target.present or (target.present and not good))
         help_share = max(guided, 0.0 if good else _CORRECTED)
         if target.click_yx is not None and self.rng.random() < help_share:
             belief, click_yx = target.mask.astype(np.float32), target.click_yx
@@ -320,66 +205,39 @@ class Lane(Follower):
 
     # -- kept in checkpoints -----------------------------------------------------------
 
-    def moment(self) -> Moment:
-        """Return where the lane is."""
-        return Moment(
-            self.block_id,
-            self.z,
-            self.section,
-            frozenset(self.tracked),
-            self.focus,
-            self.missed,
-            self.age,
-            self.lasts,
-            self.settling,
-            self.absent,
-            tuple(self.past),
-            self.marks,
-        )
-
-    def _judge(self, *, wrong: bool) -> None:
-        """Set a milestone now and then; the last one before the first mistake is handed out."""
-        if wrong:
-            self.failure, self.milestone = self.milestone, None
-        elif self.rng.random() < _MILESTONES:
-            self.milestone = self.moment()
-
-    def _put(self, block: Block, moment: Moment) -> None:
-        """Be where a lane was at some moment."""
-        self.block, self.block_id = block, moment.block_id
-        self.z, self.section, self.focus = moment.z, moment.section, moment.focus
-        self.tracked, self.past = set(moment.tracked), list(moment.past)
-        self.missed, self.age, self.lasts = moment.missed, moment.age, moment.lasts
-        self.settling, self.absent, self.marks = moment.settling, moment.absent, moment.marks
-
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the lane as plain values and arrays."""
-        values, arrays = self.moment().state()
-        values["rng"] = self.rng.bit_generator.state
-        values["milestone"] = None
-        if self.milestone is not None:
-            values["milestone"], kept = self.milestone.state()
-            arrays |= {f"milestone.{name}": array for name, array in kept.items()}
-        return values, arrays
+        values = {
+            "block_id": self.block_id,
+            "z": self.z,
+            "section": self.section,
+            "tracked": sorted(self.tracked),
+            "focus": list(self.focus),
+            "counts": [self.missed, self.age, self.lasts, self.settling, self.absent],
+            "past": [[p.z, *p.corner_yx, int(p.marked)] for p in self.past],
+            "marks": self.marks,
+            "rng": self.rng.bit_generator.state,
+        }
+        beliefs = [p.belief for p in self.past]
+        return values, {
+            "beliefs": np.stack(beliefs) if beliefs else np.zeros((0, 1, 1), np.float32)
+        }
 
     def restore(
         self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], block: Block
     ) -> None:
         """Continue from what :meth:`state` returned."""
-        self._put(block, Moment.from_state(values, arrays))
+        self.block, self.block_id = block, int(values["block_id"])
+        self.z, self.section = int(values["z"]), int(values["section"])
+        self.tracked = set(values["tracked"])
+        self.focus = (values["focus"][0], values["focus"][1])
+        self.missed, self.age, self.lasts, self.settling, self.absent = values["counts"]
+        self.past = [
+            Past(z, (y, x), belief, bool(marked))
+            for (z, y, x, marked), belief in zip(values["past"], arrays["beliefs"], strict=True)
+        ]
+        self.marks = bool(values["marks"])
         self.rng.bit_generator.state = values["rng"]
-        self.milestone = self.failure = None
-        if values.get("milestone") is not None:
-            self.milestone = Moment.from_state(values["milestone"], under("milestone.", arrays))
-
-
-def under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
 
 
 def affinities(

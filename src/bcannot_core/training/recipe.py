@@ -59,9 +59,6 @@ class GlanceRecipe:
         Updates during which the truth takes the network's place, less and less often.
     ends : float
         Share of neurites that are followed from shortly before they end.
-    again : float
-        Share of neurites that are followed for a few sections from shortly before a place where the
-        network went wrong of late.
     """
 
     updates: int = 20_000
@@ -71,7 +68,6 @@ class GlanceRecipe:
     refresh: int = 8
     guided: int = 2_000
     ends: float = 0.0
-    again: float = 0.0
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
