@@ -4,7 +4,7 @@ No Qt and no napari here. Everything that happens is told by signals, so that wh
 records or reviews neurites need not know of one another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -320,17 +320,22 @@ class NeuriteList:
 
     def free_name(self, name: str) -> str:
         """Return a name, with a number behind it where it is taken."""
-        name = " ".join(name.split()) or "neurite"
-        free, number = name, 2
-        while free in self:
-            free, number = f"{name} ({number})", number + 1
-        return free
+        return free_name(name, self)
 
     def _next_name(self) -> str:
         number = self._begun
         while f"neurite {number}" in self:
             number += 1
         return f"neurite {number}"
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name, with a number behind it where it is taken."""
+    name = " ".join(name.split()) or "neurite"
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} ({number})", number + 1
+    return free
 
 
 def confidences(neurite: Neurite) -> np.ndarray:

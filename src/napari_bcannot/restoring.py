@@ -18,7 +18,7 @@ from bcannot_core.sittings.copies import MEMORY, address_of_copy, find_copy, lie
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import Contrast, Volume
 from napari_bcannot.geometry import VOLUME_KEY, finest_of, volume_of
-from napari_bcannot.neurites import Neurite, Status
+from napari_bcannot.neurites import Neurite, Status, free_name
 from napari_bcannot.recorded_place import colour_of, scale_of, triple_of, units_of
 from napari_bcannot.recorder import ADDRESS
 from napari_bcannot.tracing import TraceSession
@@ -217,7 +217,9 @@ def put_back(restored: Restored, controller: "TraceController") -> list[Neurite]
     controller.close(quiet=True)
     known = {trace: record.number for record, trace in restored.traces}
     controller.recorder.go_on(restored.writer, known)
-    names = _names(record for record, _ in restored.traces)
+    names: dict[int, str] = {}
+    for record, _ in restored.traces:
+        names[record.number] = free_name(record.facts.name, names.values())
     made: list[Neurite] = []
     for record, trace in restored.traces:
         facts = record.facts
@@ -237,19 +239,6 @@ def put_back(restored: Restored, controller: "TraceController") -> list[Neurite]
     active = restored.plan.reader.facts.active
     controller.activate(made[numbers.index(active) if active in numbers else -1])
     return made
-
-
-def _names(records: Iterable[NeuriteRecord]) -> dict[int, str]:
-    """Return a name for each neurite: its own, with a number behind it where that is taken."""
-    names: dict[int, str] = {}
-    for record in records:
-        wanted = name = " ".join(record.facts.name.split()) or f"neurite {record.number}"
-        count = 1
-        while name in names.values():
-            count += 1
-            name = f"{wanted} ({count})"
-        names[record.number] = name
-    return names
 
 
 def _task_of(contents: JournalContents) -> tuple[DataRef, TracingConfig]:
