@@ -1,6 +1,7 @@
 """Volumes with a bright neurite, a policy that finds it in the pixels, and a widget in a viewer."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -436,3 +437,31 @@ def make_table(
         return table
 
     return make
+
+
+@pytest.fixture
+def pyramid(tmp_path: Path) -> Any:
+    """A layer of a volume with levels of 5, 10 and 20 nm, as the reader makes it."""
+    ts = pytest.importorskip("tensorstore")
+    from napari.layers import Image
+
+    from bcannot_core.volumes import open_volume
+    from napari_bcannot.remote_layers import volume_layer
+
+    em = np.random.default_rng(0).integers(0, 255, (6, 64, 80), dtype=np.uint8)
+    for factor in (1, 2, 4):
+        spec = {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": {"driver": "file", "path": str(tmp_path / "v")},
+            "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+            "scale_metadata": {
+                "size": [80 // factor, 64 // factor, 6],
+                "resolution": [5 * factor, 5 * factor, 30],
+                "encoding": "raw",
+                "chunk_size": [32, 32, 2],
+            },
+            "create": True,
+        }
+        ts.open(spec).result()[..., 0] = em[:, ::factor, ::factor].T
+    data, meta, _ = volume_layer(open_volume(tmp_path / "v"))
+    return Image(data, **meta)

@@ -15,32 +15,9 @@ from napari_bcannot.geometry import (
     voxel_nm_of,
     world_to_layer,
 )
-from napari_bcannot.remote_layers import volume_layer
 
 EM = np.random.default_rng(0).integers(0, 255, (6, 64, 80), dtype=np.uint8)
 NM = ("nm", "nm", "nm")
-
-
-@pytest.fixture
-def pyramid(tmp_path):
-    """A layer of a volume with levels of 5, 10 and 20 nm, as the reader makes it."""
-    ts = pytest.importorskip("tensorstore")
-    for factor in (1, 2, 4):
-        spec = {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": {"driver": "file", "path": str(tmp_path / "v")},
-            "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
-            "scale_metadata": {
-                "size": [80 // factor, 64 // factor, 6],
-                "resolution": [5 * factor, 5 * factor, 30],
-                "encoding": "raw",
-                "chunk_size": [32, 32, 2],
-            },
-            "create": True,
-        }
-        ts.open(spec).result()[..., 0] = EM[:, ::factor, ::factor].T
-    data, meta, _ = volume_layer(open_volume(tmp_path / "v"))
-    return Image(data, **meta)
 
 
 def test_the_level_closest_to_the_policys_pixels_is_read(pyramid):

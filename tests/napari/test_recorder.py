@@ -118,15 +118,21 @@ def test_each_session_has_its_own_folder(make_controller, make_trace, tmp_path):
     controller.close()
 
 
-def test_a_recorded_session_goes_on_in_its_folder(make_controller, make_trace, tmp_path):
+def go_on(make_controller, make_trace, root):
+    """Record a click, end the session and go on with it; its folder and the trace beside."""
     controller = make_controller(sections=4)
-    controller.record(tmp_path)
+    controller.record(root)
     folder, token = controller.recording, controller.trace.session.clicks[0]
     controller.close()
     trace = make_trace(sections=4)
     trace.replay([token])
     controller.recorder.go_on(SittingWriter.resume(folder), {trace: 1})
     controller.neurites.add(trace, name="back")
+    return controller, folder, trace
+
+
+def test_a_recorded_session_goes_on_in_its_folder(make_controller, make_trace, tmp_path):
+    controller, folder, trace = go_on(make_controller, make_trace, tmp_path)
     controller.next_section()
     assert controller.recording == folder
     reader = read(controller)
@@ -140,14 +146,7 @@ def test_a_recorded_session_goes_on_in_its_folder(make_controller, make_trace, t
 def test_a_session_that_is_gone_on_with_says_when_the_disk_is_full(
     make_controller, make_trace, tmp_path, monkeypatch
 ):
-    controller = make_controller(sections=4)
-    controller.record(tmp_path)
-    folder, token = controller.recording, controller.trace.session.clicks[0]
-    controller.close()
-    trace = make_trace(sections=4)
-    trace.replay([token])
-    controller.recorder.go_on(SittingWriter.resume(folder), {trace: 1})
-    controller.neurites.add(trace, name="back")
+    controller, _, _ = go_on(make_controller, make_trace, tmp_path)
 
     def full(file, data):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -93,27 +93,9 @@ def test_a_layer_that_was_renamed_is_the_same_volume_under_another_pixel_size(ma
 
 
 def test_a_pixel_size_that_leads_to_another_resolution_says_where_the_neurites_are(
-    make_docked, tmp_path, notices
+    make_docked, pyramid, notices
 ):
-    ts = pytest.importorskip("tensorstore")
-    from napari_bcannot.opening import Request, read_request
-
-    for factor in (1, 2):
-        spec = {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": {"driver": "file", "path": str(tmp_path / "v")},
-            "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
-            "scale_metadata": {
-                "size": [64 // factor, 64 // factor, 6],
-                "resolution": [5 * factor, 5 * factor, 30],
-                "encoding": "raw",
-                "chunk_size": [32, 32, 2],
-            },
-            "create": True,
-        }
-        ts.open(spec).result()[..., 0] = np.full((64 // factor, 64 // factor, 6), 9, np.uint8)
-    data, meta, _ = read_request(Request(str(tmp_path / "v"))).layers[0]
-    widget = make_docked(lambda viewer: viewer.add_image(data, **meta))
+    widget = make_docked(lambda viewer: viewer.add_layer(pyramid))
     widget.begin((0, 30, 30))
     widget.view.nm_per_px.setValue(12.0)
     widget.begin((1, 20, 20))
