@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from bcannot_core.errors import CheckpointError
-from bcannot_core.policy.checkpoint import load_checkpoint, save_checkpoint
+from bcannot_core.policy.checkpoint import load_checkpoint, read_config, save_checkpoint
+from bcannot_core.policy.frames.config import FramesConfig
 from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.frames.vit_weights import load_weights
 from bcannot_core.training.frames.board import Board
@@ -75,7 +76,7 @@ def train_frames(
     with joined(options.device) as world:
         source = make_source(datasets, recipe.data)
         if start_from is not None and not options.resume:
-            _begun_with(start_from, recipe)  # refused before a folder is made
+            _check_start(start_from, recipe)
         recipe = _claimed(recipe, options, world)
         place = Place(options, world, until, progress)
         run = FramesRun(recipe, source, place, options.out, start_from=start_from)
@@ -137,18 +138,17 @@ class Place:
         return bool(self.world.gather(late)[0])
 
 
-def _begun_with(start_from: Path, recipe: FramesRecipe) -> FramesNet:
-    """Return the network of a checkpoint, seen to be what a recipe trains."""
-    found = load_checkpoint(start_from)
-    if not isinstance(found, FramesNet):
+def _check_start(start_from: Path, recipe: FramesRecipe) -> None:
+    """Refuse a checkpoint that is not what a recipe trains; its weights are not read."""
+    about = read_config(start_from)
+    if about.get("family") != FramesNet.family:
         raise CheckpointError(
             f"{start_from} holds no frames policy: begin with one, or without any"
         )
-    if found.config != recipe.config:
+    if FramesConfig.from_json(about["policy"]) != recipe.config:
         raise CheckpointError(
             f"{start_from} has another size than the recipe's policy: give the recipe that size"
         )
-    return found
 
 
 def _claimed(recipe: FramesRecipe, options: RunOptions, world: World) -> FramesRecipe:
@@ -240,7 +240,10 @@ class FramesRun:
             net = FramesNet(self.recipe.config)
             load_weights(net, self.recipe.pretrained)
             return net
-        return _begun_with(self.start_from, self.recipe)
+        _check_start(self.start_from, self.recipe)
+        found = load_checkpoint(self.start_from)
+        assert isinstance(found, FramesNet)
+        return found
 
     def _weights(self) -> dict[tuple[str, str], float]:
         """Return the weights by task and action, counted once for all processes."""
