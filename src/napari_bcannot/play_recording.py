@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from bcannot_core.episodes.dataset import EpisodeWriter
-from bcannot_core.episodes.episode import Episode
+from bcannot_core.episodes.episode import DataRef, Episode
 from bcannot_core.episodes.worlds import describe_task
 from bcannot_core.errors import BcannotError
 from bcannot_core.session import ClickToken, Outcome, Session
-from napari_bcannot.recording import Recording
+from bcannot_core.session.journal import JournalHeader
+from bcannot_core.sittings.copies import address_of_copy, keep_copy
+from bcannot_core.volumes import Volume
+from bcannot_core.volumes.address import lies_in_no_file
+from napari_bcannot.recording import Recording, make_folder
 from napari_bcannot.turns import one_line
 
 
@@ -19,7 +23,8 @@ class PlayRecording:
 
     Every click is in a journal before the next one. After Done the session becomes an episode of
     the dataset in the same folder, and the journal is deleted once the episode is on the disk.
-    The journal of a session without Done stays, unless nobody clicked.
+    The journal of a session without Done stays, unless nobody clicked. Layers that lie in no file
+    are copied into the folder: the session could not be looked at, or learnt from, without them.
 
     Parameters
     ----------
@@ -35,14 +40,15 @@ class PlayRecording:
     Raises
     ------
     BcannotError
-        The folder or the journal cannot be made.
+        The folder or the journal cannot be made, or a layer not be copied.
     """
 
     def __init__(
         self, folder: Path, session: Session, seed: int, on_error: Callable[[str], None]
     ) -> None:
         meta = {"recorded_with": "napari-bcannot"}
-        self._header = describe_task(session.task, meta, seed=seed)
+        make_folder(folder)
+        self._header = _lasting(describe_task(session.task, meta, seed=seed), session.task, folder)
         self._folder = folder
         self._session = session
         self._on_error = on_error
@@ -87,3 +93,22 @@ class PlayRecording:
 
     def _write(self, _: Outcome, token: ClickToken) -> None:
         self._recording.write([token])
+
+
+def _lasting(header: JournalHeader, task: Any, folder: Path) -> JournalHeader:
+    """Return a header whose volume and labels are there the next time, too."""
+    if header.data is None:
+        return header
+    data = DataRef.from_dict(header.data)
+    data = replace(data, volume=_lasting_address(task.world.volume, folder))
+    if data.labels is not None:
+        data = replace(data, labels=_lasting_address(task.world.labels, folder))
+    return replace(header, data=data.to_dict())
+
+
+def _lasting_address(volume: Volume, folder: Path) -> str:
+    """Return what opens a volume later: its address, or that of a copy in the folder."""
+    if not lies_in_no_file(volume.address):
+        return volume.address
+    copy = keep_copy(folder.absolute(), volume, volume.fingerprint())
+    return address_of_copy(copy, volume.voxel_nm)

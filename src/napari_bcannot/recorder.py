@@ -14,9 +14,10 @@ from bcannot_core.errors import BcannotError
 from bcannot_core.session import ClickToken
 from bcannot_core.session.journal import JournalHeader
 from bcannot_core.sittings import NeuriteFacts, SittingWriter
-from bcannot_core.sittings.copies import keep_copy, lies_in_no_file
+from bcannot_core.sittings.copies import keep_copy
 from bcannot_core.sittings.timeline import SHAPE
 from bcannot_core.volumes import Volume
+from bcannot_core.volumes.address import lies_in_no_file
 from napari_bcannot.neurites import Neurite, NeuriteList
 from napari_bcannot.tracing import TraceSession
 from napari_bcannot.turns import one_line

@@ -143,13 +143,24 @@ class RecordSwitch(Generic[_Kind]):
         return ended
 
 
-def _create(folder: Path, header: JournalHeader) -> Journal:
+def make_folder(folder: Path) -> None:
+    """Make the folder that sessions are recorded in.
+
+    Raises
+    ------
+    JournalError
+        It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JournalError(
             f"cannot make the folder {folder}: {error.strerror or error}; choose another one"
         ) from error
+
+
+def _create(folder: Path, header: JournalHeader) -> Journal:
+    make_folder(folder)
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
     names = (f"{stamp}{'' if n == 0 else f'_{n}'}.jsonl" for n in range(1000))
     path = next((folder / name for name in names if not (folder / name).exists()), None)

@@ -14,9 +14,10 @@ from bcannot_core.episodes.worlds import check_data
 from bcannot_core.errors import BcannotError, JournalError, VolumeNotFoundError
 from bcannot_core.session.journal import JournalContents
 from bcannot_core.sittings import NeuriteRecord, SittingReader, SittingWriter
-from bcannot_core.sittings.copies import MEMORY, address_of_copy, find_copy, lies_in_no_file
+from bcannot_core.sittings.copies import address_of_copy, find_copy
 from bcannot_core.tasks.neuron_tracing import TracingConfig
 from bcannot_core.volumes import Contrast, Volume
+from bcannot_core.volumes.address import MEMORY, lies_in_no_file
 from napari_bcannot.geometry import VOLUME_KEY, finest_of, volume_of
 from napari_bcannot.neurites import Neurite, Status, free_name
 from napari_bcannot.recorded_place import colour_of, scale_of, triple_of, units_of
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def describe_place(layer: Any, placement: "Placement", voxel_nm: Iterable[float]) -> dict[str, Any]:
+def describe_place(
+    layer: Any, volume: Volume, placement: "Placement", voxel_nm: Iterable[float]
+) -> dict[str, Any]:
     """Return where a traced volume lies in the viewer, as it is recorded with each neurite."""
+    changed = lies_in_no_file(volume.address)  # a layer may hold other voxels than its file
     return {
-        ADDRESS: address_of(layer),
+        ADDRESS: volume.address if changed else address_of(layer),
         "layer": layer.name,
         "finest": finest_of(layer),
         "layer_scale": [float(v) for v in layer.scale],
@@ -127,12 +131,11 @@ def find_layer(layers: Iterable[Any], plan: Plan) -> Any:
 
 
 def _holds(layer: Any, plan: Plan) -> bool:
-    """Whether a layer that lies in no file, which has but a name, holds what was traced."""
-    if not lies_in_no_file(address_of(layer)) or not plan.data.fingerprint:
+    """Whether a layer that is no view of a volume, but has a name or a file, holds what it did."""
+    if isinstance(layer.metadata.get(VOLUME_KEY), Volume) or not plan.data.fingerprint:
         return True
     try:
-        volume = volume_of(layer, plan.voxel_nm)
-        return not volume.in_memory or volume.fingerprint() == plan.data.fingerprint
+        return volume_of(layer, plan.voxel_nm).fingerprint() == plan.data.fingerprint
     except BcannotError:
         return False
 

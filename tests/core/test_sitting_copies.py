@@ -15,9 +15,9 @@ from bcannot_core.sittings.copies import (
     address_of_copy,
     find_copy,
     keep_copy,
-    lies_in_no_file,
 )
 from bcannot_core.volumes import Volume, open_volume
+from bcannot_core.volumes.address import lies_in_no_file
 
 
 def recorded(root: Path, volume: Volume, copied: bool = True) -> Path:

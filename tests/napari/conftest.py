@@ -377,7 +377,8 @@ class Table:
 
     def ready(self) -> None:
         """Wait until the world that was asked for is there."""
-        self.until(lambda: not self.widget.background.busy)
+        widget = self.widget
+        self.until(lambda: not (widget.background.busy or widget.showing.busy))
 
     def key(self, text: str, modifiers: str = "") -> None:
         from qtpy.QtCore import Qt

@@ -135,7 +135,7 @@ class Uses:
         """Play another world, let the annotator go on by itself, and stop it."""
         widget.new_seed()
         widget.begin()
-        self.until(lambda: not widget.background.busy)
+        self.until(lambda: not (widget.background.busy or widget.showing.busy))
         widget.toggle()
         self.qtbot.wait(30)
         widget.toggle()

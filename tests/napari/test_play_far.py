@@ -216,3 +216,38 @@ def test_the_windows_thread_reads_nothing(make_table, far, monkeypatch):
     assert ids.threads
     assert not grey.read_by_the_window
     assert not ids.read_by_the_window
+
+
+@pytest.mark.gui
+def test_a_world_is_made_while_the_one_before_is_shown_as_layers(make_table, far, monkeypatch):
+    from napari_bcannot.widgets import play_task
+
+    table = make_table()
+    made = PlaySetup.player
+    monkeypatch.setattr(
+        PlaySetup, "player", lambda _: Player.play(NeuronTracing(world(far), TracingConfig()))
+    )
+    table.press("again")
+    before = table.player
+    begins, shows = threading.Event(), threading.Event()
+    read = play_task.read_world
+
+    def later_made(setup):
+        assert begins.wait(60)
+        return made(setup)
+
+    def later_read(task, state):
+        assert shows.wait(60)
+        return read(task, state)
+
+    monkeypatch.setattr(PlaySetup, "player", later_made)
+    monkeypatch.setattr(play_task, "read_world", later_read)
+    table.widget.new_seed()
+    table.widget.show_layers()
+    begins.set()
+    table.until(lambda: table.player is not before)
+    shows.set()
+    table.ready()
+    assert table.player.seed == table.view.seed.value()
+    assert "Making" not in table.view.status.text()
+    assert len(table.viewer.layers) == 0, "the layers of a world that nobody plays any more"

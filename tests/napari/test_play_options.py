@@ -166,9 +166,9 @@ def test_the_wheel_turns_the_page_and_not_a_value(make_table):
     from qtpy.QtWidgets import QApplication
 
     table = make_table("colored_dot_tracking", show=True)
-    field = panel(table).options.fields["dots"]
+    dots, played = panel(table).options.fields["dots"], table.player
 
-    def turn():
+    def turn(field):
         at = QPointF(5, 5)
         wheel = QWheelEvent(
             at, field.mapToGlobal(at), QPoint(), QPoint(0, -120), Qt.NoButton, Qt.NoModifier,
@@ -176,8 +176,13 @@ def test_the_wheel_turns_the_page_and_not_a_value(make_table):
         )  # fmt: skip
         QApplication.sendEvent(field, wheel)
 
-    turn()
-    assert field.value() == 16
+    for field in (dots, table.view.task, table.view.variant, table.view.seed, table.view.speed):
+        turn(field)
+    table.ready()
+    assert dots.value() == 16
+    assert table.view.task.currentData() == "colored_dot_tracking"
+    assert table.view.seed.value() == 0
+    assert table.player is played, "the session is lost"
 
 
 def test_nothing_overlaps_in_a_narrow_and_low_dock(make_table):
@@ -300,3 +305,41 @@ def test_a_closed_widget_hears_no_more_of_layers(make_table, monkeypatch):
     table.viewer.layers.remove(image)
     table.settle()
     assert heard == []
+
+
+def test_what_is_recorded_in_a_layer_of_no_file_can_be_looked_at_later(make_table, tmp_path):
+    from bcannot_core.episodes.shelf import EpisodeShelf
+
+    table = make_table("neuron_tracing")
+    tissue(table)
+    source = panel(table).source
+    source.volume.setCurrentIndex(1)
+    source.labels.setCurrentIndex(1)
+    enter(table, "sections", "4")
+    click(table, panel(table).apply)
+    table.press("record")
+    table.fast()
+    table.press("play")
+    table.until(lambda: table.player.session.terminated)
+    table.viewer.layers.clear()
+    folder = tmp_path / "sessions"
+    (stored,) = EpisodeShelf(folder)
+    assert stored.data.volume.startswith(str(folder / "volumes"))
+    table.widget.open_recording(folder)
+    table.ready()
+    assert table.shown == []
+    assert table.player.recorded
+    table.view.slider.setValue(table.view.slider.maximum())
+    table.until(lambda: table.snapshot.score is not None)
+    assert table.snapshot.score["success"]
+
+
+def test_a_layer_that_cannot_be_copied_is_not_recorded(make_table, monkeypatch):
+    table = make_table("neuron_tracing")
+    tissue(table)
+    panel(table).source.volume.setCurrentIndex(1)
+    click(table, panel(table).apply)
+    monkeypatch.setattr("bcannot_core.sittings.copies.MAX_BYTES", 10)
+    table.press("record")
+    assert "too large to keep a copy" in table.shown[0][1]
+    assert not table.view.record.isChecked()

@@ -17,20 +17,13 @@ import numpy as np
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import DatasetError, VolumeError
 from bcannot_core.volumes import Volume, open_volume
-from bcannot_core.volumes.address import add_options
+from bcannot_core.volumes.address import MEMORY, add_options
 from bcannot_core.volumes.base import VoxelNm
 
-MEMORY = "memory:"
-"""How addresses of data begin that lie in no file."""
 FOLDER = "volumes"
 MAX_BYTES = 2 * 2**30
 """Larger volumes are not copied."""
 _BLOCK_BYTES = 64 * 2**20
-
-
-def lies_in_no_file(address: str) -> bool:
-    """Whether what is at an address is gone when the program ends."""
-    return address.startswith(MEMORY) or address == MEMORY.rstrip(":")
 
 
 def find_copy(folder: Path, fingerprint: str) -> Path | None:

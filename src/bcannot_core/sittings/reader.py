@@ -8,9 +8,10 @@ from typing import Any
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import BcannotError, DatasetError
 from bcannot_core.session.journal import JournalContents, read_journal
-from bcannot_core.sittings.copies import address_of_copy, find_copy, lies_in_no_file
+from bcannot_core.sittings.copies import address_of_copy, find_copy
 from bcannot_core.sittings.facts import NeuriteRecord, SittingFacts, fold
 from bcannot_core.sittings.lines import RECORD, RecordContents, SittingEvent, read_record
+from bcannot_core.volumes.address import lies_in_no_file
 from bcannot_core.volumes.formats.units import usable_voxel
 
 

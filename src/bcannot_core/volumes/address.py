@@ -19,6 +19,13 @@ _OPTIONS = ("key", "scale", "voxel_nm", "contrast", "at", "box", "axes", "flip",
 _FRAGMENT = re.compile(rf"(?:{'|'.join(_OPTIONS)})=[^&]*(?:&[a-z_]+=[^&]*)*")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
 _SCALE_NM = re.compile(r"([0-9.]+)nm")
+MEMORY = "memory:"
+"""How addresses of data begin that lie in no file."""
+
+
+def lies_in_no_file(address: str) -> bool:
+    """Whether what is at an address is gone when the program ends."""
+    return address.startswith(MEMORY) or address == MEMORY.rstrip(":")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
+from napari_bcannot.widgets.parts import keep_from_wheel
+
 
 class DockedWidget(QWidget):
     """A widget with a `shut_down` that runs when it, its dock or the viewer's window closes.
@@ -25,6 +27,7 @@ class DockedWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(view)
+        keep_from_wheel(view)
 
     @property
     def is_open(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QFrame,
@@ -33,6 +34,14 @@ class KeepFromWheel(QObject):
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
+
+
+def keep_from_wheel(widget: QWidget) -> None:
+    """Let the wheel change none of the fields of a widget but the one that has the focus."""
+    guard = KeepFromWheel(widget)
+    for field in [*widget.findChildren(QComboBox), *widget.findChildren(QAbstractSpinBox)]:
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(guard)
 
 
 def widen(widget: QWidget, *, small: bool = False) -> None:

@@ -45,6 +45,7 @@ class PlayTaskWidget(DockedWidget):
         self.controller.changed.connect(self._show)
         self.controller.warned.connect(notices.show_warning)
         self.background = Background(self._on_failed)
+        self.showing = Background(notices.show_error)
         self.world = ShownWorld(napari_viewer)
         self.recorder = RecordControl(self.view, self.controller.record, self)
         self._rng = np.random.default_rng()
@@ -113,6 +114,11 @@ class PlayTaskWidget(DockedWidget):
     def _take(self, player: Player, setup: PlaySetup) -> None:
         player.work_as(self.setup().habits)  # they may have been changed meanwhile
         self.controller.take(player, setup.title)
+        self._begin_shown()
+
+    def _begin_shown(self) -> None:
+        """Get ready for another world: the layers of the one before are no longer its."""
+        self.showing.drop()
         self.world.forget()
         self._show_keys()
 
@@ -136,7 +142,7 @@ class PlayTaskWidget(DockedWidget):
                 notices.show_error(one_line(error))
         else:
             show = partial(self.world.show, task, state)
-            self.background.run(partial(read_world, task, state), show)
+            self.showing.run(partial(read_world, task, state), show)
 
     def choose_recording(self) -> None:
         """Ask for a folder of recorded episodes and show the first."""
@@ -166,8 +172,7 @@ class PlayTaskWidget(DockedWidget):
         def opened(player: Player) -> None:
             title = task_title(player.session.task.id)
             self.controller.show(player, f"{title} · {name} of {shelf.path.name}")
-            self.world.forget()
-            self._show_keys()
+            self._begin_shown()
 
         self.background.run(lambda: _replay(shelf, number), opened)
 
@@ -225,8 +230,8 @@ class PlayTaskWidget(DockedWidget):
     def release(self) -> None:
         """End everything: no timer, no worker's result and no open journal stays."""
         self._timer.stop()
-        self.background.drop()
-        self.reading.drop()
+        for background in (self.background, self.showing, self.reading):
+            background.drop()
         self._watch.close()
         self.controller.changed.disconnect(self._show)
         self.controller.close()
