@@ -7,7 +7,7 @@ import numpy as np
 
 from bcannot_core.errors import UsageError
 from napari_bcannot import notices
-from napari_bcannot.geometry import NM_PER
+from napari_bcannot.geometry import NM_PER, refuse_rotation
 from napari_bcannot.turns import one_line
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def volume_in_view(layer: Any, point: Sequence[float], order: Sequence[int]) -> 
     Raises
     ------
     UsageError
-        The layer is of another kind, has three axes already, has colours (RGB), or the position
-        lies outside it.
+        The layer is of another kind, has three axes already, has colours (RGB), is rotated,
+        sheared or mirrored, or the position lies outside it.
     """
     name = layer.name
     kind = type(layer).__name__
@@ -68,6 +68,7 @@ def volume_in_view(layer: Any, point: Sequence[float], order: Sequence[int]) -> 
         raise UsageError(f"layer {name!r} has no time or channels: it can be traced in as it is")
     if getattr(layer, "rgb", False):
         raise UsageError(f"layer {name!r} has colours: split its channels first")
+    refuse_rotation(layer)
     # napari aligns the axes of a layer with the last ones of the viewer
     lead = len(point) - layer.ndim
     axes = [axis - lead for axis in order if axis >= lead]

@@ -252,4 +252,4 @@ def name_problem(name: str, taken: Sequence[str]) -> str:
 def policy_card(name: str) -> str:
     """Return the model card of one of the person's own policies, Markdown; empty for none."""
     path = policies.own_folder() / name / CARD
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

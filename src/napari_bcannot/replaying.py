@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
-from napari.layers import Points, Vectors
+from napari.layers import Layer, Points, Vectors
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_bcannot.compat import camera
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from bcannot_core.sittings import Drawn, Moment, Picture, Timeline
 
-REPLAY_KEY = "bcannot_replay"
-"""Layer metadata: a session is replayed here, and the viewer's section is the replay's."""
+_MOVING: WeakSet[Layer] = WeakSet()
+"""Layers of replays, not copies of them: the section of a viewer that has one is the replay's."""
 NODE_PX, CURRENT = 9.0, "#ffd200"
 SAYS = {
     "place": "placed a node",
@@ -39,7 +40,7 @@ SAYS = {
 
 def is_replaying(viewer: Any) -> bool:
     """Whether a replay moves a viewer just now: then its sections are no clicks of a person."""
-    return any(layer.metadata.get(REPLAY_KEY) for layer in viewer.layers)
+    return any(layer in _MOVING for layer in viewer.layers)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ class SessionReplay:
             "translate": self._frame.translate,
             "units": self._frame.units,
             "axis_labels": ("z", "y", "x"),
-            "metadata": {REPLAY_KEY: True},
         }
         size = NODE_PX
         self.edges = Vectors(
@@ -88,6 +88,7 @@ class SessionReplay:
         )  # fmt: skip
         for layer in (self.edges, self.points):
             viewer.add_layer(layer)
+            _MOVING.add(layer)
 
     @property
     def there(self) -> bool:

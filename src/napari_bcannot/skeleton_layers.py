@@ -133,6 +133,17 @@ def skeletons_of(layers: Sequence[LayerData]) -> SkeletonSet:
     return SkeletonSet(tuple(found), sizes.pop() if len(sizes) == 1 else None, header)
 
 
+def unsized(layers: Sequence[LayerData]) -> list[str]:
+    """Return the names of points layers that say nothing of what a voxel measures."""
+    return [
+        str(meta.get("name", "points"))
+        for _, meta, kind in layers
+        if kind == "points"
+        and not any(str(unit) in NM_PER for unit in meta.get("units") or ())
+        and np.allclose(meta.get("scale", 1.0), 1.0)
+    ]
+
+
 def _of_layer(
     data: NDArray[np.float64], meta: Mapping[str, Any], numbers: Mapping[str, int], several: bool
 ) -> tuple[list[NamedSkeleton], VoxelNm]:

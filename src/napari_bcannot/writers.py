@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from bcannot_core.skeletons import write_skeletons
 from napari_bcannot import notices
-from napari_bcannot.skeleton_layers import skeletons_of
+from napari_bcannot.skeleton_layers import skeletons_of, unsized
 
 if TYPE_CHECKING:
     from bcannot_core.skeletons.convert import Format
@@ -49,4 +49,9 @@ def write_precomputed(path: str, layers: "list[LayerData]") -> list[str]:
 def _write(path: str, layers: "list[LayerData]", form: "Format") -> list[str]:
     for remark in write_skeletons(path, skeletons_of(layers), form):
         notices.show_info(f"{path}: {remark}.")
+    for name in unsized(layers):
+        notices.show_warning(
+            f"{path}: layer {name} states no voxel size, so a voxel was written as 1 nm. Set the "
+            "layer's scale and units, and save it again; Trace neuron saves its own traces in nm."
+        )
     return [path]

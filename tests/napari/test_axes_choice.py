@@ -114,3 +114,12 @@ def test_what_has_no_such_axes_is_said(said):
     assert "as it is" in said[1]
     with pytest.raises(UsageError, match="nothing at t 9"):
         volume_in_view(viewer_of().layers[0], (18.0, 0, 0, 0, 0), range(5))
+
+
+def test_a_layer_that_is_not_upright_is_refused_and_not_put_straight(said):
+    turned = np.eye(5)
+    turned[3:, 3:] = [[0, -1], [1, 0]]
+    viewer = viewer_of(rotate=turned)
+    take_axes(viewer)
+    assert len(viewer.layers) == 1
+    assert "rotated" in said[0]

@@ -236,3 +236,12 @@ def test_names():
     assert name_problem("my tissue-2", []) == ""
     for wrong in ("", "a/b", "..", " x"):
         assert name_problem(wrong, []) != ""
+
+
+def test_a_card_in_another_encoding_is_shown_all_the_same(tmp_path, monkeypatch):
+    from napari_bcannot import learning
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_bytes("# für mich".encode("latin-1"))
+    monkeypatch.setattr(learning.policies, "own_folder", lambda: tmp_path)
+    assert learning.policy_card("mine").endswith("r mich")

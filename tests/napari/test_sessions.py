@@ -270,6 +270,24 @@ def test_the_slider_replays_a_session_and_the_live_one_is_left_alone(make_desk, 
     assert not is_replaying(desk.viewer)
 
 
+def test_a_copy_of_a_replays_layer_is_no_replay(make_desk, make_browser):
+    from napari.layers import Layer
+
+    desk = make_desk()
+    trace_a_little(desk)
+    browser = make_browser(desk.viewer)
+    choose(browser, desk.widget.controller.recording)
+    browser.view.replay.click()
+    idle(desk, browser._work, browser._opener)
+    desk.viewer.add_layer(Layer.create(*browser.replay.points.as_layer_data_tuple()))
+    browser.view.end.click()
+    assert not is_replaying(desk.viewer)
+    for z in (3, 5):
+        desk.viewer.dims.set_point(0, desk.world((z, 0, 0))[0])
+        desk.settle()
+        assert desk.snapshot.z == z
+
+
 def test_a_record_with_nonsense_about_the_viewer_is_shown_all_the_same(make_desk, make_browser):
     desk = make_desk()
     desk.pick()

@@ -218,3 +218,17 @@ def test_napari_saves_and_opens_every_format(make_napari_viewer, tmp_path, said)
             assert set(points.features["neurite"]) == {'axon <left> & "x"', "dendrite"}
             viewer.layers.remove(edges)
             viewer.layers.remove(points)
+
+
+def test_a_layer_without_a_voxel_size_is_not_written_in_silence(tmp_path, monkeypatch):
+    warned = []
+    monkeypatch.setattr("napari_bcannot.notices.show_warning", warned.append)
+    nodes = [(0, 1, 2), (1, 1, 2)]
+    for meta in ({"scale": (30, 8, 8)}, {"units": ("nm",) * 3}, {"units": ("nanometer",) * 3}):
+        layer = Layer.create(nodes, {"name": "p", **meta}, "points")
+        writers.write_swc(str(tmp_path / "a.swc"), [layer.as_layer_data_tuple()])
+    assert warned == []
+    plain = Layer.create(nodes, {"name": "plain"}, "points")
+    writers.write_swc(str(tmp_path / "b.swc"), [plain.as_layer_data_tuple()])
+    assert len(warned) == 1
+    assert "plain states no voxel size" in warned[0]
