@@ -8,7 +8,13 @@ from bcannot_core.errors import UsageError
 from bcannot_core.volumes import Volume
 from bcannot_core.volumes.places import Place
 from napari_bcannot.compat import camera
-from napari_bcannot.geometry import VOLUME_KEY, layer_to_world, world_to_layer
+from napari_bcannot.geometry import (
+    VOLUME_KEY,
+    Triple,
+    layer_to_world,
+    voxel_nm_of,
+    world_to_layer,
+)
 
 
 def go_to(viewer: Any, layer: Any, place: Place) -> None:
@@ -30,14 +36,24 @@ def go_to(viewer: Any, layer: Any, place: Place) -> None:
             f"x, y, z = {x}, {y}, {z} lies outside {layer.name}, which has "
             f"{width} × {height} × {depth} voxels"
         )
-    world = layer_to_world(layer, zyx)
-    axes = viewer.dims.ndim - 3
-    for axis, at in enumerate(world):
-        viewer.dims.set_point(axes + axis, at)
+    look_at(viewer, layer_to_world(layer, zyx))
     view = camera(viewer)
-    view.center = world
     closest = 1 / float(layer.scale[1])
-    view.zoom = 1 / place.nm_per_px if place.nm_per_px else max(view.zoom, closest)
+    view.zoom = _zoom(layer, place.nm_per_px) if place.nm_per_px else max(view.zoom, closest)
+
+
+def look_at(viewer: Any, world: Triple) -> None:
+    """Bring a place (z, y, x) into the middle of the canvas, whichever axes are shown.
+
+    Axes beside z, y, x stay where they are.
+    """
+    dims = viewer.dims
+    lead = dims.ndim - 3
+    for axis, at in enumerate(world):
+        dims.set_point(lead + axis, at)
+    everywhere = (*dims.point[:lead], *world)
+    shown = [everywhere[axis] for axis in dims.displayed]
+    camera(viewer).center = (*[0.0] * (3 - len(shown)), *shown)
 
 
 def where(viewer: Any, layer: Any) -> str:
@@ -55,10 +71,23 @@ def where(viewer: Any, layer: Any) -> str:
     return f"{x}, {y}, {z}"
 
 
-def _voxel(layer: Any, place: Place) -> tuple[float, float, float]:
+def _zoom(layer: Any, nm_per_px: float) -> float:
+    """Return the zoom (pixels of the canvas per unit of the world) at which a pixel is so wide."""
+    nm_per_unit = voxel_nm_of(layer)[0][2] / abs(float(layer.scale[2]))
+    return nm_per_unit / nm_per_px
+
+
+def _voxel(layer: Any, place: Place) -> Triple:
     """Return the voxel of the layer's finest level at a place."""
     volume = layer.metadata.get(VOLUME_KEY)
-    voxel_nm = volume.scales[0].voxel_nm if isinstance(volume, Volume) else tuple(layer.scale)
+    if isinstance(volume, Volume):
+        voxel_nm = volume.scales[0].voxel_nm
+    else:
+        voxel_nm, known = voxel_nm_of(layer)
+        if not known and place.unit_nm is not None:
+            raise UsageError(
+                f"{layer.name} states no voxel size: give the place as x, y, z in voxels"
+            )
     at = np.asarray(place.voxel(voxel_nm), dtype=float)
     if isinstance(volume, Volume):
         first = volume.scales[0]

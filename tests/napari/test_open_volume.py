@@ -395,3 +395,99 @@ def test_axes_without_names_are_chosen_by_number(room, tmp_path):
     room.press("open")
     room.until(lambda: len(room.viewer.layers) == 1)
     assert np.array_equal(np.asarray(room.viewer.layers[0].data), stack[2, 1])
+
+
+def test_a_place_in_nanometres_is_found_in_a_layer_in_micrometres(room, qapp):
+    room.viewer.add_image(
+        np.zeros((20, 50, 60), np.uint8), scale=(0.03, 0.008, 0.008), units=("um",) * 3, name="um"
+    )
+    room.write("place", "240, 160, 300 nm")
+    room.press("go")
+    room.press("copy")
+    assert qapp.clipboard().text() == "30, 20, 10"
+    plain = room.viewer.add_image(np.zeros((20, 50, 60), np.uint8), name="plain")
+    room.viewer.layers.selection.active = plain
+    room.press("go")
+    assert room.view.status.text().startswith("plain states no voxel size")
+
+
+def test_a_place_is_found_whichever_axes_are_shown(room, qapp):
+    layer = room.viewer.add_image(np.zeros((20, 50, 60), np.uint8), scale=(3, 1, 1), name="em")
+    for order in ((1, 0, 2), (2, 1, 0), (2, 0, 1)):
+        room.viewer.dims.order = order
+        room.viewer.reset_view()
+        room.write("place", "11, 7, 16")
+        room.press("go")
+        assert room.viewer.dims.point == layer.data_to_world((16, 7, 11))
+        room.press("copy")
+        assert qapp.clipboard().text() == "11, 7, 16"
+
+
+def test_what_is_known_of_another_address_is_not_shown(room, monkeypatch):
+    from napari_bcannot import opening
+
+    look_up, go_on = opening.look_up, threading.Event()
+
+    def slow(address):
+        assert go_on.wait(60)
+        return look_up(address)
+
+    monkeypatch.setattr(opening, "look_up", slow)
+    room.widget.use_address("synthetic://default?seed=1&shape=16,64,64")
+    room.press("look_up")
+    room.widget.use_address("synthetic://default?seed=1&shape=16,48,48")
+    go_on.set()
+    room.until(lambda: not room.widget.opener.busy)
+    assert room.view.facts.text() == ""
+    room.press("look_up")
+    room.until(lambda: not room.widget.opener.busy)
+    assert "48 × 48 × 16 voxels" in room.view.facts.text()
+
+
+def test_axes_of_another_address_are_not_asked_for(room, tmp_path, monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    from napari_bcannot import opening
+
+    movie = tmp_path / "movie.tif"
+    tifffile.imwrite(movie, np.zeros((2, 5, 16, 16), np.uint8), metadata={"axes": "TZYX"})
+    read, go_on = opening.read_request, threading.Event()
+
+    def slow(request):
+        assert go_on.wait(60)
+        return read(request)
+
+    monkeypatch.setattr(opening, "read_request", slow)
+    room.widget.use_address(str(movie))
+    room.press("open")
+    room.widget.use_address("synthetic://default?seed=1&shape=16,48,48")
+    go_on.set()
+    room.until(lambda: not room.widget.opener.busy)
+    assert room.view.chosen_places() == ""
+    assert "movie.tif has more axes" in room.shown[-1][1]
+
+
+def test_return_pressed_twice_opens_once(room):
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    room.widget.use_address("synthetic://default?seed=1&shape=16,48,48")
+    for _ in range(2):
+        QTest.keyClick(room.view.address, Qt.Key_Return)
+    room.until(lambda: not room.widget.opener.busy)
+    assert len(room.viewer.layers) == 1
+
+
+def test_volumes_are_remembered_under_any_title_and_none_takes_anothers_place(room):
+    titles = ["皮質", "נוירון", "Cortex 1", "Cortex-1", "***"]
+    for seed, title in enumerate(titles):
+        room.widget.use_address(f"synthetic://default?seed={seed}&shape=16,48,48")
+        room.widget.remember(title)
+    room.widget.use_address("synthetic://default?seed=9&shape=16,48,48")
+    room.widget.remember("Cortex 1")
+    assert room.shown == []
+    listed = room.view.catalogue
+    own = [listed.itemData(i) for i in range(1, len(titles) + 1)]
+    assert sorted(entry.title for entry in own) == sorted(titles)
+    assert len({entry.name for entry in own}) == len(titles)
+    (again,) = (entry.address for entry in own if entry.title == "Cortex 1")
+    assert "seed=9" in again

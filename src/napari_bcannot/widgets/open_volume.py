@@ -1,6 +1,7 @@
 """The dock widget *Open a volume*: catalogue, addresses, places, and how the fetching goes."""
 
 import re
+from functools import partial
 from typing import Any
 
 from qtpy.QtWidgets import QApplication
@@ -14,6 +15,7 @@ from napari_bcannot import notices
 from napari_bcannot.fetching import Refresher, release
 from napari_bcannot.geometry import is_volume_layer
 from napari_bcannot.layer_watch import LayerWatch
+from napari_bcannot.neurites import free_name
 from napari_bcannot.opening import Axes, Facts, Request, VolumeOpener, labels_address
 from napari_bcannot.places import go_to, where
 from napari_bcannot.remote_layers import fetchers, short_name
@@ -43,6 +45,7 @@ class OpenVolumeWidget(DockedWidget):
         self.opener.chosen = self._on_axes
         self.opener.prepare()
         self._place: Place | None = None
+        self._asked = ""
         self._entry: CatalogueEntry | None = None
         self._connect()
         self.show_catalogue()
@@ -60,7 +63,7 @@ class OpenVolumeWidget(DockedWidget):
         ])  # fmt: skip
         view.catalogue.currentIndexChanged.connect(lambda _: self._on_catalogue())
         view.address.textEdited.connect(lambda _: self._on_address())
-        view.address.returnPressed.connect(self.open)
+        view.address.returnPressed.connect(view.open.click)  # not while something is opened
         view.place.textEdited.connect(lambda _: self._on_place())
         view.place.returnPressed.connect(self.go)
         self._watch = LayerWatch(self.viewer, self._on_layers)
@@ -80,6 +83,7 @@ class OpenVolumeWidget(DockedWidget):
             _SECTION, {"address": view.address.text().strip(), "labels": view.labels.text().strip()}
         )
         view.tell(f"Opening {address} …")
+        self._asked = view.address.text()
         self.opener.open(Request(address, labels, int(view.finest.currentData() or 0)))
         self._show()
 
@@ -103,7 +107,8 @@ class OpenVolumeWidget(DockedWidget):
         address = self._address()
         if address:
             self.view.tell(f"Looking up {address} …")
-            self.opener.look_up(address, self._on_facts)
+            asked = self.view.address.text()
+            self.opener.look_up(address, partial(self._on_facts, asked))
             self._show()
 
     def go(self) -> None:
@@ -162,16 +167,22 @@ class OpenVolumeWidget(DockedWidget):
 
     def remember(self, title: str) -> None:
         """Add the address to the person's own volumes."""
-        name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
         labels = self.view.labels.text().strip() or None
         address = self.view.address.text().strip()
         try:
+            name = self._free_name(title)
             remember(CatalogueEntry(name, title, "em", address, labels=labels, source=""))
         except BcannotError as error:
             notices.show_error(one_line(error))
             return
         self.show_catalogue()
         self.view.tell(f"{title} is in the list now.")
+
+    @staticmethod
+    def _free_name(title: str) -> str:
+        """Return a short name for a volume; that of another one with the same title goes."""
+        base = re.sub(r"[\W_]+", "-", title.lower()).strip("-") or "volume"
+        return free_name(base, [entry.name for entry in own_catalogue() if entry.title != title])
 
     def forget(self) -> None:
         """Take the chosen volume out of the person's own ones."""
@@ -212,13 +223,27 @@ class OpenVolumeWidget(DockedWidget):
         self.view.say("facts", "")
 
     def _on_axes(self, axes: Axes) -> None:
+        """Ask for places in what was to be opened, unless another address was given meanwhile."""
+        if self._asked == self.view.address.text():
+            self._ask_places(axes)
+        else:
+            self._on_failed(
+                f"{self._asked} has more axes than z, y, x: give its address again, and a place of "
+                "each."
+            )
+
+    def _ask_places(self, axes: Axes) -> None:
         self.view.show_axes(axes)
         self.view.tell("It has more axes than z, y, x: choose a place of each, then Open.")
         self._show()
 
-    def _on_facts(self, facts: Facts) -> None:
+    def _on_facts(self, asked: str, facts: Facts) -> None:
+        """Show what is known of an address, unless another one was given meanwhile."""
+        if asked != self.view.address.text():
+            self._show()
+            return
         if facts.axes:
-            self._on_axes(facts.axes)
+            self._ask_places(facts.axes)
             return
         self.view.show_levels(facts.scales)
         depth, height, width = facts.scales[0].shape
