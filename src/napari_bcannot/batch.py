@@ -14,9 +14,10 @@ from psygnal import Signal
 from bcannot_core.tracing import Trace
 from bcannot_core.tracing.starts import NamedStart
 from napari_bcannot.batch_job import Arrived, BatchJob, BatchOrder, Begun, Refused
+from napari_bcannot.turns import counted
 
 if TYPE_CHECKING:
-    from napari_bcannot.geometry import Triple
+    from napari_bcannot.geometry import Placement, Triple
 
 MOST_WORKERS = 4
 """More are not proposed: each holds a policy in memory."""
@@ -38,6 +39,8 @@ class BatchRow:
     status: str = WAITING
     trace: Trace | None = None
     problem: str = ""
+    in_layer: "Placement | None" = None
+    """Where the trace's voxels lie among those of the layer: each run reads a level of its own."""
 
     @property
     def open(self) -> bool:
@@ -50,6 +53,14 @@ class BatchRow:
     def nodes(self) -> int:
         """How many nodes it has."""
         return 0 if self.trace is None else len(self.trace)
+
+    @property
+    def nodes_zyx(self) -> "list[Triple]":
+        """Its nodes in voxels of the layer's finest level."""
+        if self.trace is None or self.in_layer is None:
+            return []
+        rows = self.trace.nodes_zyx
+        return [self.in_layer.to_world((float(z), float(y), float(x))) for z, y, x in rows]
 
     @property
     def confidence(self) -> float | None:
@@ -80,7 +91,7 @@ class BatchController:
     def __init__(self) -> None:
         self.rows: list[BatchRow] = []
         self.text = "Add start points from a table or a points layer."
-        self.begun: Begun | None = None
+        self._in_layer: Placement | None = None
         self.job: BatchJob | None = None
         self._total = self._came = 0
 
@@ -113,8 +124,8 @@ class BatchController:
             named = start if start.name else start._replace(name=f"trace {number}")
             self.rows.append(BatchRow(named))
         self.listed.emit()
-        added = f"{_count(len(fresh), 'start point')} added from {source}."
-        self._say(added if fresh else f"Nothing new in {source}.")
+        added = f"{counted(len(fresh), 'start point')} added from {source}."
+        self.say(added if fresh else f"Nothing new in {source}.")
 
     def clear(self) -> None:
         """Take all start points away; layers that were made of traces stay."""
@@ -122,7 +133,7 @@ class BatchController:
             self.rows.clear()
             self._came = self._total = 0
             self.listed.emit()
-            self._say("Add start points from a table or a points layer.")
+            self.say("Add start points from a table or a points layer.")
 
     def begin(self, order: BatchOrder) -> BatchJob | None:
         """Begin to trace what is still open.
@@ -135,11 +146,11 @@ class BatchController:
         todo = [(i, row.start.zyx) for i, row in enumerate(self.rows) if row.open]
         if self.running or not todo:
             return None
-        for i, _ in todo:
-            self._put(i, BatchRow(self.rows[i].start))
+        for i, _ in todo:  # what broke off stays until there is more
+            self._put(i, replace(self.rows[i], status=WAITING, problem=""))
         self.job = BatchJob(order, todo)
         self._came, self._total = 0, len(todo)
-        self._say(f"Getting ready to trace {len(todo)}…")
+        self.say(f"Getting ready to trace {len(todo)}…")
         return self.job
 
     def cancel(self) -> None:
@@ -153,29 +164,32 @@ class BatchController:
         if job is not self.job:
             return False
         if isinstance(event, Begun):
-            self.begun = event
-            self._say(f"Tracing {self._total}…")
+            self._in_layer = event.in_layer
+            self.say(f"Tracing {self._total}…")
             return True
         self._came += 1
         row = self.rows[event.row]
         if isinstance(event, Refused):
             self._put(event.row, replace(row, status="not possible", problem=event.problem))
         else:
-            trace = event.trace
-            said = SAID.get(trace.stopped, trace.stopped) if len(trace) else "no nodes"
-            self._put(event.row, replace(row, status=said, trace=trace, problem=trace.problem))
-        self._say(f"Traced {self._came} of {self._total}.")
+            self._put(event.row, _with(row, event.trace, self._in_layer))
+        self.say(f"Traced {self._came} of {self._total}.")
         return True
 
     def finish(self, job: BatchJob) -> None:
         """Note that a job is done."""
         if job is self.job:
-            self._end(" ".join([f"Done: {_count(len(self.traced), 'trace')}.", *self._left()]))
+            self._end(" ".join([f"Done: {counted(len(self.traced), 'trace')}.", *self._left()]))
 
     def fail(self, job: BatchJob, message: str) -> None:
         """Note that a job ended by an error; what has come stays."""
         if job is self.job:
             self._end(f"Stopped by an error: {message} Press Trace for the rest.")
+
+    def say(self, text: str) -> None:
+        """Tell the person something."""
+        self.text = text
+        self.changed.emit()
 
     def _left(self) -> list[str]:
         """Return what there is to say of rows without a whole trace."""
@@ -185,24 +199,24 @@ class BatchController:
         if broken:
             said.append(f"{broken} broke off: press Trace to try again.")
         if refused:
-            said.append(f"{_count(refused, 'start point')} cannot be traced: the list says why.")
+            said.append(f"{counted(refused, 'start point')} cannot be traced: the list says why.")
         return said
 
     def _end(self, text: str) -> None:
         self.job = None
-        self._say(text)
+        self.say(text)
 
     def _put(self, i: int, row: BatchRow) -> None:
         self.rows[i] = row
         self.row_changed.emit(i)
 
-    def _say(self, text: str) -> None:
-        self.text = text
-        self.changed.emit()
 
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def _with(row: BatchRow, trace: Trace, in_layer: "Placement | None") -> BatchRow:
+    """Return a row with a trace; where it broke off again, and earlier, with the one before."""
+    if trace.stopped == "unreachable" and len(trace) < row.nodes:
+        return replace(row, status=SAID[trace.stopped], problem=trace.problem)
+    said = SAID.get(trace.stopped, trace.stopped) if len(trace) else "no nodes"
+    return replace(row, status=said, trace=trace, problem=trace.problem, in_layer=in_layer)
 
 
 def usual_workers() -> int:

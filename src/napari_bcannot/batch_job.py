@@ -9,7 +9,7 @@ from bcannot_core.errors import UsageError
 from bcannot_core.tasks.neuron_tracing import TracingWorld
 from bcannot_core.tracing import Trace, TraceOptions
 from bcannot_core.tracing.batch_run import BatchPlan, BatchRun
-from napari_bcannot.geometry import Placement, Triple, layer_to_world, open_layer
+from napari_bcannot.geometry import Placement, Triple, in_layer, layer_to_world, open_layer
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -39,6 +39,8 @@ class Begun(NamedTuple):
     placement: Placement
     node_size: float
     """Diameter of a node's ring, in voxels."""
+    in_layer: Placement
+    """Where its voxels lie among those of the layer's finest level."""
 
 
 class Arrived(NamedTuple):
@@ -90,7 +92,8 @@ class BatchJob:
         """
         order = self._order
         volume, placement = open_layer(order.layer, order.voxel_nm, order.options.nm_per_px)
-        tell(Begun(placement, NODE_PX * order.options.nm_per_px / max(volume.voxel_nm[1:])))
+        node_size = NODE_PX * order.options.nm_per_px / max(volume.voxel_nm[1:])
+        tell(Begun(placement, node_size, in_layer(order.layer, placement)))
         rows, starts = [], []
         for row, zyx in self._starts:
             start = placement.to_voxels(layer_to_world(order.layer, zyx))

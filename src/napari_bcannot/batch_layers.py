@@ -57,6 +57,8 @@ class BatchLayers:
         for name, trace in found:
             self._append(name, trace)
         if self.points is None or self.points not in self._viewer.layers:
+            if self.path is not None and self.path in self._viewer.layers:
+                self._viewer.layers.remove(self.path)
             self._add_layers()
         self._fill()
 

@@ -3,6 +3,7 @@
 No Qt and no napari here: layers are told by their attributes.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,13 @@ def world_to_layer(layer: Any, world: tuple[float, ...]) -> Triple:
     return _triple((np.asarray(world[-3:]) - layer.translate) / layer.scale)
 
 
+def in_layer(layer: Any, placement: Placement) -> Placement:
+    """Return where a volume's voxels lie among those of its layer's finest level."""
+    first = world_to_layer(layer, placement.translate)
+    scale = np.divide(placement.scale, layer.scale)
+    return Placement(_triple(scale), first, ("pixel",) * 3)
+
+
 def open_layer(layer: Any, voxel_nm: Triple, nm_per_px: float) -> tuple[Volume, Placement]:
     """Return the volume that a trace in this layer reads, and its place in the world.
 
@@ -124,7 +132,7 @@ def open_layer(layer: Any, voxel_nm: Triple, nm_per_px: float) -> tuple[Volume, 
     VolumeError
         The volume cannot be opened.
     """
-    _refuse_rotation(layer)
+    refuse_rotation(layer)
     base = volume_of(layer, voxel_nm)
     volume = base.at_scale(_level_for(base, nm_per_px))
     finest = base.scales[finest_of(layer)].voxel_nm
@@ -142,7 +150,7 @@ def volume_of(layer: Any, voxel_nm: Triple, *, labels: bool = False) -> Volume:
     """Return the volume of a layer: the one it was read from, or its data as they are.
 
     A file that another reader opened is looked up by its path, so that what is recorded can be
-    replayed later.
+    replayed later; unless the layer holds other voxels by now.
 
     Raises
     ------
@@ -153,17 +161,14 @@ def volume_of(layer: Any, voxel_nm: Triple, *, labels: bool = False) -> Volume:
     if isinstance(known, Volume) and known.is_labels == labels:
         return known
     data = layer.data[0] if layer.multiscale else layer.data
-    path = layer.source.path
+    address, path = f"memory:{layer.name}", layer.source.path
+    shown = Volume.from_array(data, voxel_nm=voxel_nm, labels=labels, address=address)
     if path:
-        try:
+        with suppress(BcannotError):  # of a format that napari alone knows: its data are at hand
             volume = open_volume(path, voxel_nm=voxel_nm, labels=labels, timeout_s=READ_TIMEOUT_S)
-        except BcannotError:
-            pass  # of a format that napari alone knows: its data are at hand
-        else:
-            if volume.shape == tuple(data.shape) and len(volume.scales) == 1:
+            if len(volume.scales) == 1 and volume.fingerprint() == shown.fingerprint():
                 return volume
-    address = f"memory:{layer.name}"
-    return Volume.from_array(data, voxel_nm=voxel_nm, labels=labels, address=address)
+    return shown
 
 
 def _level_for(volume: Volume, nm_per_px: float) -> int:
@@ -172,12 +177,18 @@ def _level_for(volume: Volume, nm_per_px: float) -> int:
     return min(whole, key=lambda info: abs(np.log(info.voxel_nm[1] / nm_per_px))).index
 
 
-def _refuse_rotation(layer: Any) -> None:
-    identity = np.eye(3)
+def refuse_rotation(layer: Any) -> None:
+    """See that the axes of a layer are those of the world.
+
+    Raises
+    ------
+    UsageError
+        The layer is rotated, sheared or mirrored.
+    """
     plain = (
-        np.allclose(layer.rotate, identity)
+        np.allclose(layer.rotate, np.eye(layer.ndim))
         and np.allclose(layer.shear, 0)
-        and np.allclose(layer.affine.affine_matrix, np.eye(4))
+        and np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1))
         and np.all(np.asarray(layer.scale) > 0)
     )
     if not plain:

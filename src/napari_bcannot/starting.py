@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 from bcannot_core.errors import BcannotError
 from bcannot_core.tracing.starts import read_named_starts
 from napari_bcannot import notices
-from napari_bcannot.geometry import voxel_nm_of, world_to_layer
-from napari_bcannot.turns import one_line
+from napari_bcannot.turns import counted, one_line
 from napari_bcannot.widgets.dialogs import ask_starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bcannot_core.tracing import Trace
-    from napari_bcannot.geometry import Placement
+    from napari_bcannot.geometry import Triple
     from napari_bcannot.widgets.trace_neuron import TraceNeuronWidget
 
 MOST = 300
@@ -37,7 +35,7 @@ def begin_from_table(widget: "TraceNeuronWidget", path: Path | None = None) -> i
     if path is None:
         return 0
     try:
-        starts = read_named_starts(path, voxel_nm_of(layer)[0])
+        starts = read_named_starts(path, widget.view.voxel_nm())
     except BcannotError as error:
         notices.show_error(one_line(error))
         return 0
@@ -53,7 +51,7 @@ def begin_from_table(widget: "TraceNeuronWidget", path: Path | None = None) -> i
 
 
 def take_traces(
-    widget: "TraceNeuronWidget", traces: "Sequence[tuple[str, Trace]]", placement: "Placement"
+    widget: "TraceNeuronWidget", traces: "Sequence[tuple[str, Sequence[Triple]]]"
 ) -> int:
     """Take traces of a batch into the list of neurites, to look at, correct and go on.
 
@@ -62,23 +60,13 @@ def take_traces(
     widget : TraceNeuronWidget
         Whose list gets them.
     traces : sequence
-        Names and traces.
-    placement : Placement
-        Where the volume lies that they were made in.
+        Names and nodes, in voxels of the chosen layer's finest level.
     """
-    layer = widget.view.volume.currentData()
-    if layer is None:
-        notices.show_warning("Open the volume first that the traces are of.")
-        return 0
     if len(traces) > MOST:
         notices.show_warning(f"Select at most {MOST} traces: {len(traces)} are too many at once.")
         return 0
     count = 0
-    for name, trace in traces:
-        nodes = [
-            world_to_layer(layer, placement.to_world((float(z), float(y), float(x))))
-            for z, y, x in trace.nodes_zyx
-        ]
+    for name, nodes in traces:
         count += widget.add_neurite(nodes[0], nodes, name) is not None if nodes else 0
-    notices.show_info(f"{count} traces taken into the list of neurites.")
+    notices.show_info(f"{counted(count, 'trace')} taken into the list of neurites.")
     return count

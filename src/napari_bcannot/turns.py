@@ -263,6 +263,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def counted(number: int, thing: str) -> str:
+    """Return so many things in words."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def describe_error(error: BaseException) -> str:
     """Return what to tell a person of an error; one that nobody raised on purpose is logged, too.
 

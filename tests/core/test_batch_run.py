@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 
@@ -122,7 +123,7 @@ def test_a_cluster_does_not_get_what_is_in_memory_here(memory):
 
 def test_too_much_memory_is_not_copied(memory, monkeypatch):
     monkeypatch.setattr(batch_run, "MOST_COPIED_BYTES", 1000)
-    with pytest.raises(UsageError, match="save it to a file"):
+    with pytest.raises(UsageError, match="save it to one"):
         next(iter(BatchRun(BatchPlan(memory, STARTS))))
 
 
@@ -153,7 +154,14 @@ def test_a_cancelled_pool_tells_its_processes_and_begins_nothing_more():
 
 
 @pytest.mark.slow
-def test_processes_trace_a_copy_of_what_is_in_memory(memory, random_policy: Path):
+@pytest.mark.parametrize("lazy", [False, True])
+def test_processes_trace_a_copy_of_what_is_in_memory(memory, random_policy: Path, lazy: bool):
+    if lazy:  # as napari shows a movie: computed when it is read
+        array = dask.array.from_array(memory.array, chunks=(4, 48, 48))
+        memory = Volume.from_array(
+            array, address="memory:em", voxel_nm=memory.voxel_nm, contrast=memory.contrast
+        )
+        assert not memory.in_memory
     plan = BatchPlan(memory, STARTS, str(random_policy), BRIEF, workers=2)
     found = dict(BatchRun(plan))
     assert set(found) == {0, 1, 2}

@@ -9,6 +9,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from bcannot_core.errors import BcannotError
+from bcannot_core.screen import build_layout, get_variant
+from bcannot_core.tasks.neuron_tracing import NeuronTracing
 from bcannot_core.tracing import Trace, TraceOptions
 from bcannot_core.tracing.starts import NamedStart, file_names
 from bcannot_core.volumes.swc import read_swc
@@ -18,7 +20,13 @@ from napari_bcannot.geometry import Placement
 from napari_bcannot.settings import read_section
 
 ORDER = BatchOrder(None, (30.0, 10.0, 10.0), "default", TraceOptions())
-BEGUN = Begun(Placement((30.0, 10.0, 10.0), (0.0, 0.0, 0.0), ("nm",) * 3), 11.0)
+BEGUN = Begun(
+    Placement((30.0, 20.0, 20.0), (0.0, 5.0, 5.0), ("nm",) * 3),
+    11.0,
+    Placement((1.0, 2.0, 2.0), (0.0, 0.5, 0.5), ("pixel",) * 3),
+)
+
+LAYOUT = build_layout(NeuronTracing.buttons, get_variant("original"))
 
 
 def trace(nodes: int = 3, stopped: str = "done", problem: str = "") -> Trace:
@@ -74,6 +82,37 @@ def test_results_arrive_and_what_failed_can_be_tried_again(controller):
     controller.finish(again)
     assert controller.text == "Done: 2 traces. 1 start point cannot be traced: the list says why."
     assert controller.begin(ORDER) is None
+
+
+def test_traces_of_runs_at_other_resolutions_lie_where_they_were_made(controller):
+    job = controller.begin(ORDER)
+    controller.take(job, BEGUN)
+    controller.take(job, Arrived(0, trace(2)))
+    controller.cancel()
+    finer = controller.begin(ORDER)
+    placed = BEGUN.placement
+    controller.take(finer, Begun(placed, 11.0, Placement((1.0,) * 3, (0.0,) * 3, ("pixel",) * 3)))
+    controller.take(finer, Arrived(1, trace(2)))
+    assert controller.rows[0].nodes_zyx == [(0.0, 2.5, 4.5), (3.0, 8.5, 10.5)]
+    assert controller.rows[1].nodes_zyx == [(0.0, 1.0, 2.0), (3.0, 4.0, 5.0)]
+    assert controller.rows[2].nodes_zyx == []
+
+
+def test_a_trace_that_broke_off_is_not_lost_by_trying_again(controller):
+    job = controller.begin(ORDER)
+    controller.take(job, BEGUN)
+    controller.take(job, Arrived(0, trace(40, "unreachable", "no answer")))
+    controller.finish(job)
+    again = controller.begin(ORDER)
+    assert controller.rows[0].nodes == 40
+    controller.take(again, Arrived(0, trace(0, "unreachable", "still none")))
+    assert (controller.rows[0].status, controller.rows[0].problem) == ("broke off", "still none")
+    assert controller.rows[0].nodes == 40
+    controller.cancel()
+    assert controller.rows[0].open
+    last = controller.begin(ORDER)
+    controller.take(last, Arrived(0, trace(3)))
+    assert controller.rows[0].nodes == 3
 
 
 def test_what_comes_after_cancelling_is_dropped(controller):
@@ -293,6 +332,215 @@ def test_the_fields_come_back_and_closing_ends_the_run(make_bench, make_tracer):
     assert again.widget.view.sections.value() == 33
     again.viewer.layers.clear()
     assert not again.widget.view.start.isEnabled()
+
+
+@pytest.mark.gui
+def test_a_double_click_leaves_time_alone_and_finds_its_way_in_any_view(make_bench):
+    from napari_bcannot.compat import camera
+
+    bench = make_bench()
+    bench.viewer.add_image(np.zeros((4, 3, 8, 8), np.uint8), name="movie")
+    bench.viewer.dims.set_point(0, 2)
+    bench.controller.add([NamedStart((7, 50, 60))], "here")
+    bench.widget.go_to(0)
+    assert bench.viewer.dims.point == (2, 210, 500, 600)
+    bench.viewer.dims.order = (0, 2, 1, 3)  # sections along y are shown: z by x
+    camera(bench.viewer).center = (0.0, 0.0, 0.0)
+    bench.widget.go_to(0)
+    assert camera(bench.viewer).center[-2:] == (210, 600)
+
+
+@pytest.mark.gui
+def test_layers_that_are_removed_meanwhile_come_back_once(make_bench):
+    bench = make_bench()
+    bench.add_points(0, 5)
+    bench.press("take")
+    bench.press("start")
+    bench.until_done()
+    layers = bench.widget._layers
+    bench.viewer.layers.remove("batch 1")
+    layers.show([("late", trace(3))])
+    names = [layer.name for layer in bench.viewer.layers]
+    assert names == ["em", "starts", "batch 1 path", "batch 1"]
+    assert len(bench.viewer.layers["batch 1"].data) == 12 + 7 + 3
+
+
+@pytest.mark.gui
+def test_points_of_a_movie_are_start_points_too(make_bench):
+    bench = make_bench()
+    bench.viewer.add_points([(1, 90, 100, 200)], ndim=4, name="clicked beside a movie")
+    bench.press("take")
+    assert [row.start.zyx for row in bench.controller.rows] == [(3, 10, 20)]
+
+
+@pytest.mark.gui
+def test_the_list_is_of_one_volume(make_bench, notices):
+    bench = make_bench()
+    other = bench.viewer.add_image(
+        np.zeros((12, 40, 40), np.uint8), scale=(30, 50, 50), units=("nm",) * 3, name="other"
+    )
+    view = bench.widget.view
+    assert [view.volume.itemText(i) for i in range(view.volume.count())] == ["em", "other"]
+    bench.add_points(0)
+    bench.press("take")
+    assert (view.volume.count(), view.volume.isEnabled()) == (1, False)
+    bench.press("start")
+    bench.until_done()
+    bench.viewer.layers.remove(bench.layer)
+    assert view.volume.count() == 0
+    assert "em" in view.status.text()
+    assert not view.start.isEnabled()
+    bench.widget.take_over()
+    assert "em" in notices[-1][1]
+    again = bench.viewer.add_image(
+        bench.layer.data, scale=bench.layer.scale, units=("nm",) * 3, name="em",
+        metadata=bench.layer.metadata,
+    )  # fmt: skip
+    assert view.volume.currentData() is bench.viewer.layers[again.name]
+    bench.press("clear")
+    assert view.volume.isEnabled()
+    assert view.volume.findData(bench.viewer.layers[other.name]) >= 0
+
+
+class Centre:
+    """Places a node in the middle, and is done."""
+
+    name, confidence = "centre", 0.9
+
+    def reset(self):
+        self.clicks = [LAYOUT.canvas.centre, LAYOUT.buttons["done"].centre]
+
+    def act(self, frame):
+        return self.clicks.pop(0)
+
+
+@pytest.mark.gui
+def test_traces_of_all_runs_are_taken_over_where_they_were_made(make_bench, pyramid, monkeypatch):
+    from napari_bcannot import commands
+    from napari_bcannot.widgets import trace_neuron
+
+    bench = make_bench(lambda name: Centre())
+    bench.viewer.layers.clear()
+    bench.viewer.add_layer(pyramid)
+    view = bench.widget.view
+    for nm_per_px, name, zyx in ((5.0, "fine", (0, 20, 24)), (20.0, "coarse", (0, 40, 44))):
+        bench.controller.add([NamedStart(zyx, name)], "here")
+        view.nm_per_px.setValue(nm_per_px)
+        bench.press("start")
+        bench.until_done()
+    pyramid.translate = (0, 500, 500)  # the person moves it meanwhile
+    monkeypatch.setattr(trace_neuron, "own_policies", list)
+    tracing = trace_neuron.TraceNeuronWidget(bench.viewer, lambda name: None)
+    bench.viewer.window.add_dock_widget(tracing, name="Trace neuron")
+    monkeypatch.setattr(commands, "trace_widget", lambda: tracing)
+    tracing.view.nm_per_px.setValue(5.0)
+    bench.press("take_over")
+    taken = {one.name: one.trace.rows[0] for one in tracing.controller.neurites}
+    assert np.abs(taken["fine"] - (0, 20, 24)).max() <= 1
+    assert np.abs(taken["coarse"] - (0, 40, 44)).max() <= 4
+
+
+@pytest.mark.gui
+def test_a_voxel_size_that_the_layer_lacks_is_asked_for_and_written(make_bench, notices, tmp_path):
+    bench = make_bench()
+    bench.viewer.layers.clear()
+    bench.layer = bench.viewer.add_image(bench.tube.array(), name="plain")
+    assert notices == [("warning", "plain states no voxel size: enter it, 10 nm is a guess.")]
+    view = bench.widget.view
+    for field, size in zip(view.voxel, bench.tube.voxel_nm, strict=True):
+        field.setValue(size)
+    table = tmp_path / "starts.csv"
+    table.write_text("x_nm,y_nm,z_nm\n800,900,60\n")
+    bench.widget.add_table(table)
+    assert bench.controller.rows[0].start.zyx == (2, 90, 80)
+    assert not view.voxel[0].isEnabled()
+    bench.press("start")
+    bench.until_done()
+    bench.widget.save(tmp_path)
+    bench.qtbot.waitUntil(lambda: len(notices) > 1, timeout=20_000)
+    saved = read_swc(tmp_path / "trace_1.swc")
+    assert saved.header["voxel_nm_zyx"] == "30 10 10"
+    assert saved.zyx_nm[:, 0].tolist() == [z * 30.0 for z in range(2, 12)]
+
+
+@pytest.mark.gui
+def test_files_of_another_batch_are_replaced_only_if_the_person_agrees(
+    make_bench, notices, tmp_path, monkeypatch
+):
+    from napari_bcannot.widgets import batch_panel
+
+    asked = []
+
+    def answer(parent, title, there):
+        asked.append([path.name for path in there])
+        return len(asked) > 1
+
+    monkeypatch.setattr(batch_panel, "ask_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(batch_panel, "ask_replace", answer)
+    bench = make_bench()
+    bench.add_points(0, 5)
+    bench.press("take")
+    bench.press("start")
+    bench.until_done()
+    earlier = tmp_path / "trace_2.swc"
+    earlier.write_text("hours of work")
+    bench.press("save")
+    assert asked == [["trace_2.swc"]]
+    QApplication.processEvents()
+    assert earlier.read_text() == "hours of work"
+    assert not (tmp_path / "trace_1.swc").exists()
+    bench.press("save")
+    bench.qtbot.waitUntil(lambda: bool(notices), timeout=20_000)
+    assert len(read_swc(earlier).zyx_nm) == 7
+
+
+@pytest.mark.gui
+def test_the_wheel_scrolls_the_panel_and_changes_no_field_in_passing(
+    make_bench, make_napari_viewer
+):
+    from qtpy.QtCore import QPoint, QPointF
+    from qtpy.QtGui import QWheelEvent
+
+    def turn(field):
+        at = QPointF(field.rect().center())
+        none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+        event = QWheelEvent(
+            at, QPointF(field.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -120), *none,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(field, event)
+
+    view = make_bench(viewer=make_napari_viewer(show=True)).widget.view
+    QApplication.processEvents()
+    for field in (view.sections, view.nm_per_px, view.voxel[0]):
+        before = field.value()
+        turn(field)
+        assert field.value() == before
+    turn(view.direction)
+    assert view.direction.currentIndex() == 0
+
+
+@pytest.mark.gui
+def test_a_run_outlives_a_viewer_that_is_just_deleted(make_bench, make_tracer):
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Waits(make_tracer):
+        def reset(self):
+            begun.set()
+            assert go_on.wait(60)
+
+    bench = make_bench(lambda name: Waits())
+    bench.add_points(0)
+    bench.press("take")
+    bench.press("start")
+    bench.qtbot.waitUntil(begun.is_set, timeout=60_000)
+    job, post = bench.controller.job, bench.widget._post
+    ended = []
+    post.ended.connect(lambda *told: ended.append(told))
+    bench.viewer.close()  # it was never shown: nothing tells the widget
+    bench.qtbot.waitUntil(lambda: job.cancelled, timeout=60_000)
+    go_on.set()
+    bench.qtbot.waitUntil(lambda: ended == [(job, "")], timeout=60_000)
 
 
 @pytest.mark.slow

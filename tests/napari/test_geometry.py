@@ -70,6 +70,15 @@ def test_a_file_that_another_reader_opened_is_known_by_its_path(tmp_path):
     assert open_layer(other, (30.0, 10.0, 10.0), 10.0)[0].shape == (6, 32, 80)
 
 
+def test_a_layer_that_holds_other_voxels_than_its_file_is_read_as_it_is_shown(tmp_path):
+    np.save(tmp_path / "v.npy", EM)
+    layer = Image(255 - EM, scale=(30, 10, 10), units=NM, name="inverted")
+    layer._source = layer.source.model_copy(update={"path": str(tmp_path / "v.npy")})
+    volume, _ = open_layer(layer, (30.0, 10.0, 10.0), 10.0)
+    assert np.array_equal(volume.array[2], 255 - EM[2])
+    assert volume.address == "memory:inverted"
+
+
 @pytest.mark.parametrize(
     "transform", [{"rotate": (0, 0, 10)}, {"shear": (0.1, 0, 0)}, {"scale": (1, -1, 1)}]
 )

@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from bcannot_core.sittings import SittingReader, list_sittings
+from napari_bcannot.starting import begin_from_table
 
 
 def crash(widget):
@@ -376,3 +377,15 @@ def test_a_session_is_not_opened_over_neurites_that_would_be_lost(make_desk, tmp
     desk.widget.restorer.opener.open(info.folder)
     desk.until(lambda: not desk.widget.restorer.busy)
     assert desk.widget.controller.recording == info.folder
+
+
+def test_start_points_in_nanometres_count_with_the_voxel_size_that_was_entered(
+    make_memory_desk, tmp_path
+):
+    desk = make_memory_desk()
+    desk.widget.view.show_voxel_nm((60.0, 20.0, 20.0))
+    table = tmp_path / "starts.csv"
+    table.write_text("name,z_nm,y_nm,x_nm\naxon,180,1960,1780\n")
+    assert begin_from_table(desk.widget, table) == 1
+    (axon,) = desk.widget.controller.neurites
+    assert axon.trace.rows.tolist() == [[3.0, 98.0, 89.0]]

@@ -16,6 +16,7 @@ from bcannot_core.tracing.pool import TracingPool
 from bcannot_core.tracing.trace import Trace
 from bcannot_core.tracing.tracer import TraceOptions, TracingPolicy
 from bcannot_core.volumes import Volume, open_volume
+from bcannot_core.volumes.address import lies_in_no_file
 
 MOST_COPIED_BYTES = 4 << 30
 """A larger volume is not copied to a file for the processes."""
@@ -131,7 +132,8 @@ class BatchRun:
     def _reachable(self, stack: ExitStack) -> Volume:
         """Return the volume at an address that other processes can open."""
         volume = self.plan.volume
-        if not volume.in_memory or _opens(volume):
+        gone = lies_in_no_file(volume.address) or (volume.in_memory and not _opens(volume))
+        if not gone:
             return volume
         if self.plan.cluster is not None:
             raise UsageError(
@@ -142,19 +144,21 @@ class BatchRun:
         return self._copy(volume, Path(folder) / "volume.npy")
 
     def _copy(self, volume: Volume, path: Path) -> Volume:
-        if volume.array.nbytes > MOST_COPIED_BYTES:
+        depth, height, width = volume.shape
+        size = depth * height * width * volume.dtype.itemsize
+        if size > MOST_COPIED_BYTES:
             raise UsageError(
-                f"{volume.address} is {volume.array.nbytes >> 30} GiB in memory: save it to a file "
+                f"{volume.address} is {size >> 30} GiB and lies in no file: save it to one "
                 "and open that to trace with several processes"
             )
         try:
             file = np.lib.format.open_memmap(
-                path, mode="w+", dtype=volume.dtype, shape=tuple(volume.shape)
+                path, mode="w+", dtype=volume.dtype, shape=volume.shape
             )
-            for z in range(volume.shape[0]):
+            for z in range(depth):
                 if self.cancelled:
                     break
-                file[z] = volume.array[z]
+                file[z] = volume.read(z, z + 1, 0, height, 0, width)[0]
             file.flush()
         except OSError as error:
             raise BcannotError(f"{path.parent} has no room for a copy: {error}") from error

@@ -18,13 +18,14 @@ from napari_bcannot.background import Background
 from napari_bcannot.batch import BatchController
 from napari_bcannot.batch_job import Arrived, BatchJob, BatchOrder, Begun, Refused
 from napari_bcannot.batch_layers import BATCH_KEY, BatchLayers
-from napari_bcannot.compat import camera
+from napari_bcannot.batch_volume import ListedVolume
 from napari_bcannot.geometry import is_volume_layer, layer_to_world, voxel_nm_of, world_to_layer
 from napari_bcannot.layer_watch import LayerWatch
+from napari_bcannot.places import look_at
 from napari_bcannot.policies import SHIPPED, own_policies
-from napari_bcannot.turns import describe_error, one_line
+from napari_bcannot.turns import counted, describe_error, one_line
 from napari_bcannot.widgets.batch_view import CLUSTER, BatchView
-from napari_bcannot.widgets.dialogs import ask_folder, ask_starts
+from napari_bcannot.widgets.dialogs import ask_folder, ask_replace, ask_starts
 from napari_bcannot.widgets.docked import DockedWidget
 from napari_bcannot.widgets.parts import Column, connect_buttons
 from napari_bcannot.widgets.remembered import Remembered
@@ -34,7 +35,10 @@ DRAW_MS = 300
 
 
 class _Post(QObject):
-    """Brings what a job tells on its thread to the GUI thread."""
+    """Brings what a job tells on its thread to the GUI thread.
+
+    It is nobody's child: the job may go on when the widget is gone.
+    """
 
     told = QtSignal(object, object)
     ended = QtSignal(object, str)
@@ -66,12 +70,14 @@ class BatchWidget(DockedWidget):
         super().__init__(napari_viewer, Column(self.view))
         self._load = load
         self._layers: BatchLayers | None = None
+        self._volume: ListedVolume | None = None
         self._batches = 0
         self._arrived: list[tuple[str, Trace]] = []
         self._background = Background(notices.show_error, latest=False)
-        self._post = _Post(self)
+        self._post = _Post()
         self._post.told.connect(self._on_told)
         self._post.ended.connect(self._on_end)
+        self.destroyed.connect(partial(_end_job, self.controller))  # a viewer may just delete it
         self._draw = QTimer(self)
         self._draw.setSingleShot(True)
         self._draw.setInterval(DRAW_MS)
@@ -85,10 +91,11 @@ class BatchWidget(DockedWidget):
         view = self.view
         connect_buttons([
             (view.table_file, self.ask_table), (view.take, self.take_layer),
-            (view.clear, self.controller.clear), (view.start, self.start),
+            (view.clear, self.clear), (view.start, self.start),
             (view.cancel, self.cancel), (view.save, self.save_as),
             (view.take_over, self.take_over),
         ])  # fmt: skip
+        view.volume.currentIndexChanged.connect(lambda _: self._on_volume())
         view.list.doubleClicked.connect(lambda index: self.go_to(index.row()))
         view.policy.addItem(f"{SHIPPED} (shipped)", SHIPPED)
         for name in own_policies():
@@ -112,13 +119,12 @@ class BatchWidget(DockedWidget):
     def add_table(self, path: Path) -> None:
         """Add the start points of a CSV file, in voxels of the chosen volume (or nm)."""
         layer = self.view.volume.currentData()
-        voxel_nm = None if layer is None else voxel_nm_of(layer)[0]
         try:
-            starts = read_named_starts(path, voxel_nm)
+            starts = read_named_starts(path, None if layer is None else self.view.voxel_nm())
         except BcannotError as error:
             notices.show_error(one_line(error))
         else:
-            self.controller.add(starts, path.name)
+            self._add(starts, path.name)
 
     def take_layer(self) -> None:
         """Add the points of the chosen points layer, wherever it lies in the world."""
@@ -131,15 +137,34 @@ class BatchWidget(DockedWidget):
             for at in np.asarray(points.data, dtype=float)
             if np.isfinite(at).all()
         ]
-        self.controller.add([start._replace(zyx=_tidy(start.zyx)) for start in starts], points.name)
+        self._add([start._replace(zyx=_tidy(start.zyx)) for start in starts], points.name)
+
+    def clear(self) -> None:
+        """Take all start points away; then another volume can be chosen."""
+        self.controller.clear()
+        if not self.controller.rows:
+            self._volume = None
+            self._list_layers()
+
+    def _add(self, starts: list[NamedStart], source: str) -> None:
+        """List start points; from here on the list is of the chosen volume."""
+        self.controller.add(starts, source)
+        self._hold_volume()
+
+    def _hold_volume(self) -> None:
+        layer = self.view.volume.currentData()
+        if self._volume is None and layer is not None and self.controller.rows:
+            self._volume = ListedVolume(layer)
+            self._list_layers()
 
     # ---------------------------------------------------------------------------- the run
     def start(self) -> None:
         """Trace from every start point that is not done yet."""
         layer = self.view.volume.currentData()
         if layer is None:
-            notices.show_warning("Open a volume first: a 3-D grey image.")
+            notices.show_warning(self._missing())
             return
+        self._hold_volume()
         job = self.controller.begin(self._order(layer))
         if job is None:
             if not self.controller.running:
@@ -157,7 +182,7 @@ class BatchWidget(DockedWidget):
         there = view.where.currentData() == CLUSTER
         return BatchOrder(
             layer,
-            voxel_nm_of(layer)[0],
+            view.voxel_nm(),
             str(view.policy.currentData()),
             options,
             0 if self._load is not None else view.workers.value(),
@@ -184,40 +209,51 @@ class BatchWidget(DockedWidget):
             notices.show_warning("There is no trace to save yet.")
             return
         folder = ask_folder(self, "Folder for the traces")
-        if folder is not None:
+        if folder is None:
+            return
+        there = [path for path in self._files(folder) if path.exists()]
+        if not there or ask_replace(self, "Save traces", there):
             self.save(folder)
 
     def save(self, folder: Path) -> None:
-        """Write every trace as SWC into a folder, in the background."""
+        """Write every trace as SWC into a folder, in the background; files there are replaced."""
+        files = self._files(folder)
+        self._background.run(
+            partial(_write, files),
+            lambda _: notices.show_info(f"{counted(len(files), 'trace')} saved to {folder}."),
+        )
+
+    def _files(self, folder: Path) -> dict[Path, Trace]:
+        """Return which file in a folder each trace is written to."""
         rows = [self.controller.rows[i] for i in self.controller.traced]
         names = file_names([row.start.name for row in rows])
-        files = {
+        return {
             folder / f"{name}.swc": row.trace
             for name, row in zip(names, rows, strict=True)
             if row.trace is not None
         }
-        self._background.run(
-            partial(_write, files),
-            lambda _: notices.show_info(f"{len(files)} traces saved to {folder}."),
-        )
 
     def take_over(self) -> None:
         """Take the selected traces, all where none is selected, into *Trace neuron*."""
         from napari_bcannot.commands import trace_widget
         from napari_bcannot.starting import take_traces
 
-        traced, begun = self.controller.traced, self.controller.begun
+        traced, layer = self.controller.traced, self.view.volume.currentData()
         model = self.view.list.selectionModel()
         selected = {index.row() for index in model.selectedRows()} if model else set()
         rows = [self.controller.rows[i] for i in traced if not selected or i in selected]
-        traces = [(row.start.name, row.trace) for row in rows if row.trace is not None]
-        if not traces or begun is None:
+        if not rows:
             notices.show_warning("There is no trace to take over yet.")
             return
+        if layer is None:
+            notices.show_warning(self._missing())
+            return
         widget = trace_widget()
-        at = widget.view.volume.findText(self.view.volume.currentText())
-        widget.view.volume.setCurrentIndex(max(0, at))
-        if take_traces(widget, traces, begun.placement) == len(traced) and self._layers:
+        widget.view.volume.setCurrentIndex(widget.view.volume.findData(layer))
+        if widget.source.layer is not layer:
+            widget.view.show_voxel_nm(self.view.voxel_nm())
+        taken = take_traces(widget, [(row.start.name, row.nodes_zyx) for row in rows])
+        if taken == len(traced) and self._layers:
             self._layers.hide()
 
     def go_to(self, row: int) -> None:
@@ -225,9 +261,7 @@ class BatchWidget(DockedWidget):
         layer = self.view.volume.currentData()
         if layer is None or not 0 <= row < len(self.controller.rows):
             return
-        world = layer_to_world(layer, self.controller.rows[row].start.zyx)
-        self.viewer.dims.set_point(0, world[0])
-        camera(self.viewer).center = world
+        look_at(self.viewer, layer_to_world(layer, self.controller.rows[row].start.zyx))
 
     # ----------------------------------------------------------------------------- events
     def _on_told(self, job: BatchJob, event: Begun | Arrived | Refused) -> None:
@@ -256,12 +290,39 @@ class BatchWidget(DockedWidget):
         self.view.show_state(self.controller)
 
     def _list_layers(self, _: Any = None) -> None:
+        """Offer the volumes, or the one that the start points are of, and the points layers."""
         layers = list(self.viewer.layers)
-        self.view.show_layers(
-            [layer for layer in layers if is_volume_layer(layer)],
-            [layer for layer in layers if _has_starts(layer)],
-        )
+        volumes = [layer for layer in layers if is_volume_layer(layer)]
+        if self._volume is not None:
+            found = self._volume.find(volumes)
+            volumes = [] if found is None else [found]
+        before = self.view.volume.currentData()
+        self.view.show_layers(volumes, [layer for layer in layers if _has_starts(layer)])
+        now = self.view.volume.currentData()
+        if now is not before and self._volume is None:
+            self._on_volume()
+        elif now is None and before is not None and not self.controller.running:
+            self.controller.say(self._missing())
         self._show()
+
+    def _on_volume(self) -> None:
+        """Fill in the voxel size of another volume."""
+        layer = self.view.volume.currentData()
+        if layer is None:
+            return
+        voxel_nm, known = voxel_nm_of(layer)
+        self.view.show_voxel_nm(voxel_nm)
+        if not known:
+            notices.show_warning(f"{layer.name} states no voxel size: enter it, 10 nm is a guess.")
+
+    def _missing(self) -> str:
+        """Return what to do where no volume can be traced in."""
+        if self._volume is None:
+            return "Open a volume first: a 3-D grey image."
+        return (
+            f"{self._volume.name}, which the start points are of, was removed: open it again, "
+            "or press Clear."
+        )
 
     def release(self) -> None:
         """End the run and everything else."""
@@ -272,8 +333,13 @@ class BatchWidget(DockedWidget):
         policies.changed.disconnect(self._offer_policy)
 
 
+def _end_job(controller: BatchController, _: Any = None) -> None:
+    if controller.job is not None:
+        controller.job.cancel()
+
+
 def _has_starts(layer: Any) -> bool:
-    points = type(layer).__name__ == "Points" and layer.ndim == 3
+    points = type(layer).__name__ == "Points" and layer.ndim >= 3
     return points and BATCH_KEY not in layer.metadata
 
 

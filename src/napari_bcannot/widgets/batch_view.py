@@ -21,6 +21,7 @@ from napari_bcannot.widgets.parts import button, combo, offer, row, show_progres
 
 if TYPE_CHECKING:
     from napari_bcannot.batch import BatchController
+    from napari_bcannot.geometry import Triple
 
 HERE, CLUSTER = "here", "cluster"
 
@@ -53,7 +54,10 @@ class BatchView(QWidget):
 
     # ---------------------------------------------------------------------------- fields
     def _make_starts(self, controller: "BatchController") -> None:
-        self.volume = combo("The 3-D image layer to trace in")
+        self.volume = combo("The 3-D image layer to trace in; Clear the list to choose another")
+        self.voxel = tuple(
+            NmField(f"Voxel size along {axis}, in nm", 0.001, 1_000_000.0, 10.0) for axis in "zyx"
+        )
         self.table_file = button(
             "From table…", "Add the start points of a CSV file with columns z, y, x (voxels)"
         )
@@ -115,6 +119,7 @@ class BatchView(QWidget):
         layout = QVBoxLayout(box)
         form = _form()
         form.addRow("Volume", self.volume)
+        form.addRow("Voxel z, y, x (nm)", row(*self.voxel))
         form.addRow("Points", row(self.points, self.take))
         layout.addLayout(form)
         layout.addWidget(row(self.table_file, self.clear))
@@ -143,14 +148,25 @@ class BatchView(QWidget):
         offer(self.volume, [(layer.name, layer) for layer in volumes])
         offer(self.points, [(layer.name, layer) for layer in points])
 
+    def show_voxel_nm(self, voxel_nm: "Triple") -> None:
+        """Fill in a voxel size (z, y, x), nm."""
+        for field, size in zip(self.voxel, voxel_nm, strict=True):
+            field.setValue(size)
+
+    def voxel_nm(self) -> "Triple":
+        """Return the voxel size (z, y, x) in the fields, nm."""
+        z, y, x = (field.value() for field in self.voxel)
+        return z, y, x
+
     def show_state(self, controller: "BatchController") -> None:
         """Fill in the progress, the status and which buttons can be pressed."""
         running = controller.running
         came, total = controller.progress
-        for field in (self.volume, self.points, self.table_file, self.policy, self.sections,
-                      self.direction, self.nm_per_px, self.where, self.workers,
-                      self.scheduler):  # fmt: skip
+        for field in (self.points, self.table_file, self.policy, self.sections, self.direction,
+                      self.nm_per_px, self.where, self.workers, self.scheduler):  # fmt: skip
             field.setEnabled(not running)
+        for given in (self.volume, *self.voxel):  # what is listed is of this volume
+            given.setEnabled(not controller.rows)
         self.take.setEnabled(not running and self.points.count() > 0)
         self.clear.setEnabled(not running and bool(controller.rows))
         waiting = any(row.open for row in controller.rows)

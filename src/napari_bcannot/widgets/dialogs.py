@@ -1,5 +1,6 @@
 """What is asked in a dialog; each returns None where the person cancels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
@@ -39,6 +40,19 @@ def _replaces(parent: QWidget, path: Path) -> bool:
     asked = QMessageBox.question(
         parent, "Save neurites", question, buttons.Yes | buttons.No, buttons.No
     )
+    return bool(asked == buttons.Yes)
+
+
+def ask_replace(parent: QWidget, title: str, there: Sequence[Path]) -> bool:
+    """Ask whether files that are there already are to be replaced."""
+    buttons = QMessageBox.StandardButton
+    others = f" and {len(there) - 1} more files" if len(there) > 1 else ""
+    verb = "are" if others else "is"
+    question = (
+        f"{there[0].name}{others} {verb} in {there[0].parent} already, maybe of another batch.\n"
+        "Do you want to replace what is there?"
+    )
+    asked = QMessageBox.question(parent, title, question, buttons.Yes | buttons.No, buttons.No)
     return bool(asked == buttons.Yes)
 
 

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_bcannot.replaying import clock
+from napari_bcannot.turns import counted
 from napari_bcannot.widgets.parts import button, combo, fine_print, row, text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RestoreBar(QFrame):
         if info is not None:
             self.says.setText(
                 f"The session of {when(info.begun_ms)} was interrupted: "
-                f"{_count(len(info.neurites), 'neurite')}, {_count(info.clicks, 'click')}."
+                f"{counted(len(info.neurites), 'neurite')}, {counted(info.clicks, 'click')}."
             )
 
 
@@ -259,7 +260,3 @@ def _about(info: "SittingInfo") -> str:
 def _short(address: str) -> str:
     place = address.split("#")[0].rstrip("/")
     return place.rsplit("/", 1)[-1].removeprefix("memory:") or address
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -426,7 +426,7 @@ class TraceNeuronWidget(NeuriteActs, DockedWidget):
         opened = self.source.opened
         if opened is None:
             return {ADDRESS: trace.volume.address}
-        return describe_place(opened.layer, opened.placement, opened.voxel_nm)
+        return describe_place(opened.layer, trace.volume, opened.placement, opened.voxel_nm)
 
     def _close_trace(self) -> None:
         self.runner.stop()
