@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from test_lessons import traced
 from bcannot_core.cli.learn import command
 from bcannot_core.episodes.dataset import EpisodeWriter
 from bcannot_core.errors import DatasetError, UsageError
-from bcannot_core.policy.checkpoint import load_glance, read_config
+from bcannot_core.policy.checkpoint import load_glance, read_config, save_checkpoint
 from bcannot_core.policy.policy import Policy
 from bcannot_core.session.journal import Journal
 from bcannot_core.training.held_out import score_held_out
@@ -25,6 +26,7 @@ from bcannot_core.training.lesson_stage import LearnRecipe
 from bcannot_core.training.lessons import corrected_session
 from bcannot_core.training.recipe import OptimizerRecipe, TrainRecipe
 from bcannot_core.training.session_files import read_sessions
+from bcannot_core.training.store import load_state
 
 torch.set_num_threads(1)
 TINY = LearnRecipe(updates=3, lessons=3, dressed=2, rehearsal=2, lanes=4, pool=4, refresh=2)
@@ -113,6 +115,49 @@ def test_stopped_learning_goes_on_where_it_was(episodes, random_policy, labelled
     lines = (asked.work_folder / "log.jsonl").read_text().splitlines()
     updates = [e["update"] for e in map(json.loads, lines) if e["stage"] == "learning"]
     assert updates == [0, 1, 2]
+
+
+def test_a_name_that_is_free_again_begins_anew(episodes, random_policy, labelled_npz, tmp_path):
+    asked = options(random_policy, tmp_path, labelled_npz)
+    assert learn(episodes[:2], asked) is not None
+    shutil.rmtree(asked.out)
+    learned, other = learn(episodes, asked), options(random_policy, tmp_path / "b", labelled_npz)
+    alone = learn(episodes, other)
+    assert learned is not None and alone is not None
+    assert learned.updates == alone.updates == 3
+    assert not learned.problems
+    anew, plain = (load_glance(of.folder).state_dict() for of in (learned, alone))
+    assert all(torch.equal(anew[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("change", ["sessions", "policy", "held_out"])
+def test_other_sessions_do_not_go_on_from_what_was_stopped(
+    episodes, random_policy, labelled_npz, tmp_path, change
+):
+    control = LearnControl()
+    asked = options(random_policy, tmp_path, labelled_npz)
+    updates = []
+
+    def told(entry):
+        if entry["stage"] == "learning":
+            updates.append(entry["update"])
+            control.stop()
+
+    first, again = episodes[:2], episodes[1:]
+    assert learn(first, asked, control=control, progress=told) is None
+    if change == "policy":
+        net = load_glance(random_policy)
+        next(net.parameters()).data += 0.5
+        save_checkpoint(net, tmp_path / "other", card="", training={})
+        asked, again = replace(asked, start_from=str(tmp_path / "other")), first
+    if change == "held_out":
+        asked, again = replace(asked, recipe=replace(TINY, held_out=0.0)), first
+    learned = learn(again, asked, progress=told)
+    assert updates == [1, 1, 2, 3]
+    assert learned is not None
+    assert str(asked.work_folder) in learned.problems[0]
+    [aside] = asked.work_folder.glob("state*")
+    assert load_state(aside)[0]["update"] == 1, "what was stopped is still there"
 
 
 def test_time_ends_it_too(episodes, random_policy, labelled_npz, tmp_path):

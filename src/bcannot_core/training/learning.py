@@ -7,7 +7,6 @@ sessions it did not see; the one it began with stays as it is.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,15 +27,15 @@ from bcannot_core.training.card import learned_card
 from bcannot_core.training.held_out import HeldOutScore, score_held_out
 from bcannot_core.training.learn_control import LearnControl
 from bcannot_core.training.learning_options import Learned, LearnOptions, check_name
+from bcannot_core.training.learning_state import LearningState, origin_of
 from bcannot_core.training.lesson_stage import LessonStage
 from bcannot_core.training.lessons import Corrected, Lesson, corrected_session, lessons_of
 from bcannot_core.training.sources import tissue_at
-from bcannot_core.training.store import RunLog, environment, load_state, save_state
+from bcannot_core.training.store import RunLog, environment
 from bcannot_core.training.tissue import Tissue
 
 LEAST_SESSIONS = 2
 _SAVE_S = 120.0
-_STATE = "state"
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -55,7 +54,8 @@ def learn(
     episodes : sequence of Episode
         Sessions of neuron tracing; no labels are used.
     options : LearnOptions
-        How, and where to. Where an earlier attempt of that name was stopped, it goes on.
+        How, and where to. Where an earlier attempt of that name was stopped, it goes on, if it was
+        from the same policy and sessions.
     control : LearnControl, optional
         To pause, resume and stop from another thread.
     progress : callable, optional
@@ -89,6 +89,7 @@ class _Learning:
         self.net.to(choose_device(options.device))
         self.log = RunLog(options.work_folder / "log.jsonl")
         self.problems: list[str] = []
+        self.state = LearningState(options.work_folder)
         torch.manual_seed(options.recipe.seed)
 
     def carry_out(self, episodes: Sequence[Episode]) -> Learned | None:
@@ -124,6 +125,7 @@ class _Learning:
             tuple(self.problems),
         )
         self._save(result, learned_from)
+        self.state.remove()
         self.log.write({"stage": "result", **result.to_json()})
         return result
 
@@ -131,7 +133,7 @@ class _Learning:
         self, episodes: Sequence[Episode]
     ) -> tuple[list[Corrected], list[Corrected], list[Lesson], list[Tissue]] | None:
         """Read sessions, pictures and tissue; None where that was stopped."""
-        sessions = []
+        sessions, usable = [], []
         rehearsal = self.options.rehearsal
         total = len(episodes) + len(rehearsal)
         for i, episode in enumerate(episodes):
@@ -140,12 +142,15 @@ class _Learning:
                 return None
             try:
                 sessions.append(corrected_session(episode))
+                usable.append(episode)
             except BcannotError as error:
                 self.problems.append(str(error))
         if not sessions:
             why = self.problems[0] if self.problems else "none was given"
             raise DatasetError(f"there is no session to learn from: {why}")
-        learned_from, held = hold_out(sessions, self.options.recipe.held_out)
+        share = self.options.recipe.held_out
+        learned_from, held = hold_out(sessions, share)
+        self.state.origin = origin_of(self.net, usable, share)
         lessons = lessons_of(learned_from)
         if not lessons:
             raise DatasetError("the sessions hold no two nodes in a row: trace some neurites first")
@@ -172,8 +177,10 @@ class _Learning:
 
     def _update_all(self, stage: LessonStage) -> float | None:
         """Make the updates that are left; return their time in seconds, None where stopped."""
-        folder = self.options.work_folder / _STATE
-        kept = load_state(folder)
+        aside = self.state.set_aside()
+        if aside:
+            self.problems.append(aside)
+        kept = self.state.load()
         spent = 0.0
         if kept is not None:
             stage.restore(*kept)
@@ -184,7 +191,7 @@ class _Learning:
         done = 0.0
         while done < 1:
             if not self.control.keep_on():
-                self._keep(folder, stage, spent)
+                self._keep(stage, spent)
                 return None
             begun = time.monotonic()
             entry = stage.one_update(done)
@@ -193,9 +200,9 @@ class _Learning:
             self._tell(stage.name, done, update=stage.update, **entry)
             self.log.write({"stage": stage.name, "update": stage.update - 1, **entry})
             if time.monotonic() - saved > _SAVE_S:
-                self._keep(folder, stage, spent)
+                self._keep(stage, spent)
                 saved = time.monotonic()
-        self._keep(folder, stage, spent)
+        self._keep(stage, spent)
         return spent
 
     def _share(self, update: int, seconds: float) -> float:
@@ -204,9 +211,9 @@ class _Learning:
         share = update / max(1, self.options.recipe.updates)
         return share if minutes is None else max(share, seconds / (60 * minutes))
 
-    def _keep(self, folder: Path, stage: LessonStage, seconds: float) -> None:
+    def _keep(self, stage: LessonStage, seconds: float) -> None:
         values, tensors = stage.state()
-        save_state(folder, {**values, "seconds": seconds}, tensors)
+        self.state.save({**values, "seconds": seconds}, tensors)
 
     def _save(self, result: Learned, sessions: Sequence[Corrected]) -> None:
         base = read_config(self.start).get("training")
