@@ -12,6 +12,7 @@ from PIL import Image
 from bcannot_core.cli import demo
 from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.episodes.replay import replay
+from bcannot_core.errors import DatasetError
 from bcannot_core.evaluation.demo import DemoOptions, distinct_neurites
 from bcannot_core.evaluation.sample import open_sample, sample_path
 from bcannot_core.volumes import read_swc
@@ -203,6 +204,34 @@ def test_eval_of_a_task_in_closed_loop(cli: Any, tmp_path: Path) -> None:
     assert [episode.meta["success"] for episode in (kept[0], kept[1])] == [True, True]
     assert [step.outcome.action for step in replay(kept[1])][-1] == "done"
     assert len(kept[0]) == result["per_episode"][0]["steps"]
+
+
+def test_sessions_of_another_policy_are_kept_beside(cli: Any, tmp_path: Path) -> None:
+    argv = ("--task", "shape_matching", "--episodes", 2, "--forced", 0)
+    for name in ("flawless", "random", "flawless"):
+        evaluate_task(
+            cli, tmp_path / "r.json", f"baseline:{name}", *argv, "--limit", 3, "--record", tmp_path
+        )
+    kept = [episode.meta["policy"] for episode in open_dataset(tmp_path)]
+    assert sorted(kept) == ["baseline:flawless"] * 2 + ["baseline:random"] * 2
+
+
+def test_figures_are_there_where_sessions_cannot_be_kept(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ("eval", "baseline:random", "--task", "shape_matching", "--episodes", 1, "--limit", 2)
+    report, out = tmp_path / "r.json", tmp_path / "sessions"
+    (tmp_path / "file").write_text("")
+    code, said, err = cli(*argv, "--record", tmp_path / "file" / "x")
+    assert (code, said, err.count("\n")) == (1, "", 1)  # before the work is done
+
+    def full(*_arguments: object) -> None:
+        raise DatasetError("cannot write dataset: No space left on device")
+
+    monkeypatch.setattr("bcannot_core.evaluation.rollouts.write_shard", full)
+    code, said, err = cli(*argv, "--forced", 0, "--record", out, "--json", report)
+    assert code == 1 and "No space" in err and "success_rate" in said
+    assert json.loads(report.read_text())["episodes"] == 1
 
 
 def test_eval_of_a_task_teacher_forced(cli: Any, tmp_path: Path, random_policy: Path) -> None:

@@ -289,5 +289,9 @@ def test_the_command_probes_and_saves(
         == found["mistake"]["pooled"]["auc"]
     )
     assert EXAMPLE.startswith("bcannot probe")
+    report.unlink()
+    code, _, err = cli(*argv[:-1], next(sessions.iterdir()))  # a file
+    assert code == 1 and err.count("\n") == 1
+    assert json.loads(report.read_text()) == found  # the figures are not lost
     code, _, err = cli("probe", random_policy, "--data", tmp_path / "nowhere")
     assert code == 1 and "no dataset" in err

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,9 @@ def test_nobody_there() -> None:
         ChatClient(endpoint).complete([])
 
 
-@pytest.mark.parametrize("content", [b"<html>", {"choices": []}, {"choices": [{}]}, [1]])
+@pytest.mark.parametrize(
+    "content", [b"<html>", {"choices": []}, {"choices": [{}]}, [1], b"[" * 100_000]
+)
 def test_what_is_no_chat_completion_is_said(server: FakeServer, content: Any) -> None:
     server.answers = [(200, content, {})]
     with pytest.raises(VlmError, match="no chat completion"):
@@ -247,6 +250,32 @@ def test_the_key_does_not_follow_redirections(
     assert server.paths == ["/v1/chat/completions"]
 
 
+@pytest.mark.parametrize("key", [KEY + "\nsecond line", "\u201c" + KEY + "\u201d"])
+def test_a_key_that_no_request_can_carry_is_refused_without_saying_it(
+    cli: Any, server: FakeServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    argv = ("--task", "shape_matching", "--episodes", 1, "--forced", 0)
+    code, out, err = cli("eval", f"vlm:seer@{server.url}", *argv)
+    assert code == 2 and KEY_VARIABLE in err
+    assert KEY not in out + err and not server.requests
+
+
+def test_a_key_for_this_machine_goes_through_no_proxy(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = FakeServer()
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    client_of(server).complete([])
+    proxy.http.shutdown()
+    proxy.http.server_close()
+    assert not proxy.requests
+    assert [headers.get("Authorization") for headers in server.headers] == [f"Bearer {KEY}"]
+
+
 def test_the_key_goes_over_no_open_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     client = ChatClient(Endpoint("seer", "http://models.invalid/v1"))
@@ -291,6 +320,7 @@ def test_addresses_with_secrets_are_refused_without_saying_them(url: str) -> Non
         ('{"x": NaN, "y": 3}', None),
         ('{"x": 1e999, "y": 3}', None),
         ('{"x": [1], "y": null}', None),
+        (f'{{"x": {"1" * 400}, "y": 3}}', None),
         ("{" * 3000, None),
         ("no idea", None),
         ("", None),
@@ -367,3 +397,39 @@ def test_what_was_finished_when_the_endpoint_fails_is_kept(
     result = json.loads(report.read_text())
     assert code == 1 and len(result["per_episode"]) == 3
     assert result["forced_mistakes"]["episodes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "answered"),
+    [("closed-loop", 13), ("teacher-forced", 5)],  # 12 idle clicks end a trace
+)
+def test_traces_that_were_finished_when_the_endpoint_fails_are_kept(
+    cli: Any, server: FakeServer, labelled_npz: Path, tmp_path: Path, mode: str, answered: int
+) -> None:
+    argv = ("--volume", labelled_npz, "--episodes", 2, "--forced", 1, "--sections", 2)
+    report = tmp_path / "r.json"
+    asked = ("eval", f"vlm:seer@{server.url}", *argv, "--mode", mode, "--json", report)
+    refusal = (403, {"error": "out of credit"}, {})
+    server.answers = [refusal]
+    code, _, err = cli(*asked)
+    assert code == 1 and "out of credit" in err and not report.exists()
+    server.answers = [*[chat('{"x": 1, "y": 1}')] * answered, refusal]
+    code, _, err = cli(*asked)
+    assert code == 1 and "not finished" in err and "out of credit" in err
+    result = json.loads(report.read_text())
+    assert result["interrupted"] == err.partition("not finished: ")[2].strip()
+    assert result["episodes"] >= 1 and "forced_mistakes" not in result
+
+
+def test_mistakes_that_were_forced_when_the_endpoint_fails_are_kept(
+    cli: Any, server: FakeServer, labelled_npz: Path, tmp_path: Path
+) -> None:
+    argv = ("--volume", labelled_npz, "--episodes", 2, "--forced", 2, "--sections", 2)
+    report = tmp_path / "r.json"
+    refusal = (403, {"error": "out of credit"}, {})
+    server.answers = [*[chat('{"x": 1, "y": 1}')] * 24, refusal]
+    code, _, err = cli("eval", f"vlm:seer@{server.url}", *argv, "--json", report)
+    result = json.loads(report.read_text())
+    assert code == 1 and "not finished" in err
+    assert result["episodes"] == 2 and result["forced_mistakes"]["episodes"] == 0
+    assert "interrupted" not in result["forced_mistakes"]

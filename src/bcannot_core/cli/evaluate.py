@@ -124,7 +124,6 @@ def command(
     sessions.
     """
     from bcannot_core.evaluation.tasks import TaskEvaluation
-    from bcannot_core.evaluation.vlm.client import VlmError
     from bcannot_core.tasks.registry import task_class
 
     chosen = task_class(task).id
@@ -135,13 +134,15 @@ def command(
         _refuse(chosen, {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm})
         words = Asked(policy, lockstep, device, temperature, record)
         evaluation = TaskEvaluation(chosen, episodes, seed, variant, {}, limit, forced=forced)
+        rollouts = None
         if mode is Mode.CLOSED_LOOP:
-            report = closed_loop(words, evaluation)
+            report, rollouts = closed_loop(words, evaluation)
         else:
             report = teacher_forced(words, evaluation, data)
         write_json(json_file, {**report, **about, "variant": variant})
-        if "interrupted" in report:
-            raise VlmError(f"not finished: {report['interrupted']}")
+        if rollouts is not None and record is not None:
+            rollouts.write(record)
+        _see_finished(report)
         return
     other = None if variant == "original" else variant
     _refuse(chosen, {"--record": record, "--limit": limit, "--variant": other})
@@ -159,6 +160,15 @@ def command(
         about |= {"volume": pair[0].address, "labels": pair[1].address}
         about |= {"voxel_nm": pair[0].voxel_nm, "sections": sections}
     write_json(json_file, {**report, **about})
+    _see_finished(report)
+
+
+def _see_finished(report: Mapping[str, Any]) -> None:
+    """Say so where an endpoint failed before the end."""
+    from bcannot_core.evaluation.vlm.client import VlmError
+
+    if "interrupted" in report:
+        raise VlmError(f"not finished: {report['interrupted']}")
 
 
 def _refuse(task: str, given: Mapping[str, object]) -> None:

@@ -10,6 +10,7 @@ from bcannot_core.cli.common import figure, progress, say, table
 
 if TYPE_CHECKING:
     from bcannot_core.episodes.episode import Episode
+    from bcannot_core.evaluation.rollouts import Rollouts
     from bcannot_core.evaluation.tasks import TaskEvaluation
 
 _HIDDEN = {
@@ -20,7 +21,7 @@ _HIDDEN = {
     "actions",
     "interrupted",
 }
-_TABLES = ("action_accuracy_by_type", "by_action", "buttons")
+_NO_ROW = ("action_accuracy_by_type", "by_action", "buttons", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,29 @@ class Asked:
     record: Path | None
 
 
-def closed_loop(asked: Asked, evaluation: "TaskEvaluation") -> dict[str, Any]:
-    """Let the policy act, and show the figures."""
+def closed_loop(
+    asked: Asked, evaluation: "TaskEvaluation"
+) -> "tuple[dict[str, Any], Rollouts | None]":
+    """Let the policy act, and show the figures; return them, and sessions that are to be kept."""
     from bcannot_core.evaluation.rollouts import Rollouts
     from bcannot_core.evaluation.tasks import evaluate_task
 
     actors = _actors(asked, evaluation)
-    rollouts = Rollouts(actors.name, evaluation)
+    rollouts = None
+    if asked.record is not None:
+        asked.record.mkdir(parents=True, exist_ok=True)  # now, rather than fail after the work
+        rollouts = Rollouts(actors.name, evaluation)
     total = evaluation.episodes + evaluation.forced
     with progress(evaluation.task, total) as advance:
         report = evaluate_task(
             actors,
             evaluation,
             progress=advance,
-            keep=rollouts.keep if asked.record is not None else lambda _session, _result: None,
+            keep=rollouts.keep if rollouts is not None else lambda _session, _result: None,
         )
-    if asked.record is not None:
-        rollouts.write(asked.record)
     report |= actors.facts()
     _show_closed_loop(report)
-    return report
+    return report, rollouts
 
 
 def teacher_forced(
@@ -113,7 +117,7 @@ def scripted(evaluation: "TaskEvaluation") -> "Iterator[Episode]":
 
 def show_teacher_forced(report: Mapping[str, Any]) -> None:
     """Show the figures of a teacher-forced evaluation."""
-    rows = [(name, figure(value)) for name, value in report.items() if name not in _TABLES]
+    rows = [(name, figure(value)) for name, value in report.items() if name not in _NO_ROW]
     accuracy = report["action_accuracy_by_type"]
     table(("figure", "value"), [*rows, *((f"  {name}", figure(v)) for name, v in accuracy.items())])
 

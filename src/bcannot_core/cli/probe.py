@@ -64,11 +64,11 @@ def command(
         with progress("probing", activations.layers) as advance:
             result = study(activations, options, advance)
     _show(result)
+    about = {"policy": policy, "weights": fingerprint(folder), "data": data, "seed": seed}
+    write_json(json_file, {**about, "width": activations.width, **result.report})
     if save or out is not None:
         saved = save_findings(folder, result.findings, activations.layers, folder=out)
         say(f"saved   {saved}")
-    about = {"policy": policy, "weights": fingerprint(folder), "data": data, "seed": seed}
-    write_json(json_file, {**about, "width": activations.width, **result.report})
 
 
 @contextmanager

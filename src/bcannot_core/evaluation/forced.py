@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.evaluation.vlm.client import VlmError
 from bcannot_core.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing
 
@@ -42,17 +43,23 @@ def forced_mistakes(
     -------
     dict
         ``episodes`` in which a mistake was made, ``undo_rate`` of its next clicks, and
-        ``answers``: how often it did what.
+        ``answers``: how often it did what. Where an endpoint failed for good, what was finished by
+        then, and ``interrupted``: why.
     """
     answers: dict[str, int] = {}
+    interrupted = {}
     for i, task in enumerate(tasks):
         rng = np.random.default_rng(np.random.SeedSequence((seed, i)))
-        answer = _one(policy, task, rng)
+        try:
+            answer = _one(policy, task, rng)
+        except VlmError as error:
+            interrupted = {"interrupted": str(error)}
+            break
         if answer is not None:
             answers[answer] = answers.get(answer, 0) + 1
     total = sum(answers.values())
     rate = answers.get("undo", 0) / total if total else 0.0
-    return {"episodes": total, "undo_rate": round(rate, 4), "answers": answers}
+    return {"episodes": total, "undo_rate": round(rate, 4), "answers": answers, **interrupted}
 
 
 def _one(policy: Recovering, task: NeuronTracing, rng: np.random.Generator) -> str | None:

@@ -1,5 +1,6 @@
 """Sessions of a policy, kept as a dataset: to look at, to draw in a report, to learn from."""
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,19 @@ class Rollouts:
         self._kept.append((result.number, episode))
 
     def write(self, folder: Path) -> Path:
-        """Write what was kept into a dataset's folder, a shard for each task and seed."""
+        """Write what was kept into a dataset's folder, as one shard.
+
+        Its name follows from what is in it: the sessions of other policies stay beside it, and the
+        same evaluation done again adds nothing.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         of = self.evaluation
-        path = folder / f"rollouts-{of.task}-{of.variant.replace(':', '-')}-{of.seed}.parquet"
-        write_shard(path, [episode for _, episode in sorted(self._kept, key=lambda one: one[0])])
-        return path
+        episodes = [episode for _, episode in sorted(self._kept, key=lambda one: one[0])]
+        digest = blake2b(self.policy.encode(), digest_size=4)
+        for episode in episodes:
+            places = [(click.x, click.y) for click in episode.clicks]
+            digest.update(repr((episode.seed, places)).encode())
+        variant = of.variant.replace(":", "-")
+        name = f"rollouts-{of.task}-{variant}-{of.seed}-{digest.hexdigest()}.parquet"
+        write_shard(folder / name, episodes)
+        return folder / name

@@ -12,6 +12,7 @@ from bcannot_core.episodes.replay import Replay, Step
 from bcannot_core.evaluation.actors import Actors, as_actors
 from bcannot_core.evaluation.oracle import Oracle, oracle_of
 from bcannot_core.evaluation.tally import Answer, Tally
+from bcannot_core.evaluation.vlm.client import VlmError
 from bcannot_core.session import Action, ClickToken
 
 Click = tuple[int, int]
@@ -62,11 +63,18 @@ def evaluate_teacher_forced(
         same action within 20 px, which is taken for the same object; ``motor_at_1px`` and so on:
         how near canvas clicks are where the decision is right. ``by_action``: all of this by the
         name of the action; ``buttons``: how often each button was hit when it was due. None where
-        nothing was counted.
+        nothing was counted. Where an endpoint fails for good, what was asked by then, and
+        ``interrupted``: why.
+
+    Raises
+    ------
+    VlmError
+        An endpoint fails before any episode is finished.
     """
     actors = as_actors(policy)
     tally = Tally()
     count = 0
+    interrupted = {}
     waiting = iter(episodes)
     rows = [_seated(actors, row, waiting) for row in range(actors.rows)]
     while any(rows):
@@ -75,8 +83,14 @@ def evaluate_teacher_forced(
                 count += 1
                 advance(1)
                 rows[i] = _seated(actors, i, waiting)
-        _ask(actors, rows, tally)
-    return {"episodes": count, **tally.report()}
+        try:
+            _ask(actors, rows, tally)
+        except VlmError as error:
+            if not count:
+                raise
+            interrupted = {"interrupted": str(error)}
+            break
+    return {"episodes": count, **tally.report(), **interrupted}
 
 
 class _Row:

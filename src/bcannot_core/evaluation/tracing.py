@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bcannot_core.errors import UsageError, VolumeUnreachableError
 from bcannot_core.evaluation.baselines import BASELINES, Clicker
 from bcannot_core.evaluation.forced import forced_mistakes
+from bcannot_core.evaluation.vlm.client import VlmError
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath, sample_neurites
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingWorld
 from bcannot_core.tracing import Trace, TraceOptions, Tracer
@@ -118,7 +119,8 @@ def evaluate_tracing(
         bootstrapped 95 % interval over the ``neurites``, their ``sections_mean``,
         ``baseline:centre`` and ``baseline:stay``, and a list ``per_episode``. ``mistakes`` is the
         share of placements off target, undone ones included; ``undos`` the mean number in an
-        episode.
+        episode. Where an endpoint fails for good, what was finished by then, and ``interrupted``:
+        why.
 
     Raises
     ------
@@ -126,19 +128,29 @@ def evaluate_tracing(
         No neurite of the volume qualifies, or it has a single section.
     VolumeUnreachableError
         The volume could not be read in the middle of an episode.
+    VlmError
+        An endpoint fails before anything is finished.
     """
     options = options or EvaluationOptions()
     paths = draw_paths(labels, options)
-    scores, seconds, clicks = [], 0.0, 0
+    scores: list[dict[str, Any]] = []
+    seconds, clicks, interrupted = 0.0, 0, ""
     for i, path in enumerate(paths):
         task = task_on(volume, labels, path, options)
         begun = time.perf_counter()
-        score, trace = _run(task, policy)
+        try:
+            score, trace = _run(task, policy)
+        except VlmError as error:
+            if not scores:
+                raise
+            interrupted = str(error)
+            break
         seconds += time.perf_counter() - begun
         clicks += trace.clicks
         scores.append({**score, "label": path.label})
         if progress is not None:
             progress(i + 1, len(paths))
+    paths = paths[: len(scores)]
     report = _summary(scores)
     report["ms_per_action"] = round(1e3 * seconds / max(1, clicks), 3)
     report["product_interval_95"] = _interval(scores, options.seed)
@@ -147,11 +159,12 @@ def evaluate_tracing(
     for name, baseline in BASELINES.items():
         rows = [_run(task_on(volume, labels, path, options), baseline())[0] for path in paths]
         report[name] = _summary(rows)
-    if options.forced:
+    if options.forced and not interrupted:
         tasks = [task_on(volume, labels, path, options) for path in paths[: options.forced]]
         report["forced_mistakes"] = forced_mistakes(policy, tasks, options.seed)
+        interrupted = report["forced_mistakes"].pop("interrupted", "")
     report["per_episode"] = scores
-    return report
+    return report | ({"interrupted": interrupted} if interrupted else {})
 
 
 def draw_paths(labels: LabelSource, options: EvaluationOptions) -> list[NeuritePath]:

@@ -1,7 +1,8 @@
 """A client for chat endpoints of the OpenAI format.
 
 The key is read from an environment variable when a request is sent. It is kept nowhere, is sent to
-the one address that was named, never along a redirection, and is taken out of what a server says.
+the one address that was named, never along a redirection and to this machine never by way of a
+proxy, and is taken out of what a server says.
 """
 
 import json
@@ -21,6 +22,15 @@ KEY_VARIABLE = "BCANNOT_VLM_KEY"
 _LONGEST_WAIT_S = 60.0
 _SAID = 200
 _TOO_MANY = 429
+# What an answer of another form raises where its text and its counts are looked for.
+_NO_COMPLETION = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -117,7 +127,7 @@ class ChatClient:
         self.endpoint = endpoint
         self.usage = Usage()
         self._sleep = sleep
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener = urllib.request.build_opener(_NoRedirects, *_proxies(endpoint))
 
     def complete(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """Return the model's reply.
@@ -127,7 +137,7 @@ class ChatClient:
         VlmError
             The endpoint refuses, or does not answer however often it is asked.
         UsageError
-            A key would go over an open line.
+            A key would go over an open line, or is none.
         """
         asked = self.endpoint
         body = {
@@ -176,6 +186,11 @@ class ChatClient:
         key = os.environ.get(self.endpoint.key_variable, "").strip()
         if not key:
             return {}
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError(
+                f"the key in {self.endpoint.key_variable} has a line break or characters beyond "
+                "ASCII in it, such as quotation marks: set it anew"
+            )
         if not self.endpoint.trusted:
             raise UsageError(
                 f"{self.endpoint.url}: the key in {self.endpoint.key_variable} would go over an "
@@ -191,7 +206,7 @@ class ChatClient:
             used = content.get("usage") or {}
             self.usage.prompt_tokens += int(used.get("prompt_tokens") or 0)
             self.usage.reply_tokens += int(used.get("completion_tokens") or 0)
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except _NO_COMPLETION:
             said = self._clean(answer[:_SAID].decode(errors="replace"))
             raise VlmError(f"{self.endpoint.url} gives no chat completion: {said!r}") from None
         self.usage.requests += 1
@@ -209,6 +224,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_args: Any, **_options: Any) -> None:
         return None
+
+
+def _proxies(endpoint: Endpoint) -> list[urllib.request.BaseHandler]:
+    """Return what keeps requests to this machine from proxies: they would see the key."""
+    this_machine = urlsplit(endpoint.url).hostname in _LOOPBACK
+    return [urllib.request.ProxyHandler({})] if this_machine else []
 
 
 class _Busy(Exception):

@@ -72,7 +72,7 @@ def _pair_in(value: Any, depth: int = 0) -> tuple[float, float] | None:
 def _pair(values: list[Any]) -> tuple[float, float] | None:
     try:
         x, y = (float(value) for value in values if not isinstance(value, bool))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return x, y
 
