@@ -1,7 +1,8 @@
 """Fixtures of the core's tests."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,23 @@ def centre_policy(monkeypatch: pytest.MonkeyPatch, random_policy: Path) -> Path:
         "bcannot_core.policy.policy.Policy.load", lambda *_args, **_options: CentrePolicy(10)
     )
     return random_policy
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Return what lets no file grow beyond 64 KiB, as on a disk that is nearly full."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,15 @@ def folder(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "copy")
 
 
+def test_a_full_disk_is_said_in_one_line_and_leaves_the_policy_before(folder, full_disk):
+    before = [path.read_bytes() for path in shards_of(folder)]
+    large = PolicyNet(PolicyConfig(width=64, layers=2, heads=2))
+    with full_disk(), pytest.raises(CheckpointError, match="is the disk full"):
+        save_checkpoint(large, folder, card="", training={})
+    assert [path.read_bytes() for path in shards_of(folder)] == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def shards_of(folder):
     return sorted(folder.glob("*.safetensors"))
 

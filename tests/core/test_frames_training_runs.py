@@ -166,6 +166,23 @@ def test_a_run_in_steps_is_the_same_run(whole, tmp_path):
     assert weights_of(out / "policy") == weights_of(whole / "policy")
 
 
+def test_a_policy_that_could_not_be_saved_in_the_end_is_saved_when_resumed(
+    whole, tmp_path, monkeypatch
+):
+    def full(*_arguments, **_named):
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "whole"
+    assert train_frames(make_recipe(), [], options(out, budget=0.0)) is None
+    with monkeypatch.context() as patch:
+        patch.setattr("bcannot_core.training.frames.run.save_checkpoint", full)
+        with pytest.raises(OSError, match="No space"):
+            train_frames(make_recipe(), [], options(out, resume=True))
+    assert train_frames(make_recipe(), [], options(out, resume=True)) == out / "policy"
+    assert losses(out) == losses(whole)
+    assert weights_of(out / "policy") == weights_of(whole / "policy")
+
+
 _RUN = """
 import json, sys, torch
 from pathlib import Path

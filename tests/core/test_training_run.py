@@ -13,7 +13,7 @@ import torch
 from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.episodes.generate import GenerateSpec, Source, generate_episodes
 from bcannot_core.errors import CheckpointError, DatasetError, UsageError
-from bcannot_core.policy.checkpoint import load_checkpoint, read_config
+from bcannot_core.policy.checkpoint import load_checkpoint, read_config, save_checkpoint
 from bcannot_core.policy.policy import Policy
 from bcannot_core.training.recipe import TrainRecipe
 from bcannot_core.training.run import RunOptions, train
@@ -161,6 +161,26 @@ def test_a_complete_run_can_be_resumed_and_does_nothing(whole, data):
     before = losses(whole)
     assert train(make_recipe(9, 9), [data], options(whole, resume=True)) == whole / "policy"
     assert losses(whole) == before
+
+
+def test_a_policy_that_could_not_be_saved_in_the_end_is_saved_when_resumed(
+    whole, data, tmp_path, monkeypatch
+):
+    saves = []
+
+    def full_at_the_end(*arguments, **named):
+        saves.append(arguments)
+        if len(saves) == 2:
+            raise OSError(28, "No space left on device")
+        save_checkpoint(*arguments, **named)
+
+    out = tmp_path / "whole"
+    with monkeypatch.context() as patch:
+        patch.setattr("bcannot_core.training.run.save_checkpoint", full_at_the_end)
+        with pytest.raises(OSError, match="No space"):
+            train(make_recipe(), [data], options(out))
+    assert train(make_recipe(), [data], options(out, resume=True)) == out / "policy"
+    same_result(out, whole)
 
 
 KILLED = """

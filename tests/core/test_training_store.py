@@ -55,6 +55,15 @@ def test_a_failed_save_leaves_the_state_before(tmp_path, monkeypatch):
     assert names(tmp_path) == ["state"]
 
 
+def test_a_full_disk_is_said_in_one_line_and_leaves_the_state_before(tmp_path, full_disk):
+    write(tmp_path / "state")
+    large = {"a": torch.zeros(1 << 16)}
+    with full_disk(), pytest.raises(CheckpointError, match="is the disk full"):
+        save_state(tmp_path / "state", {"update": 2}, large)
+    assert read(tmp_path / "state") == 1
+    assert names(tmp_path) == ["state"]
+
+
 def test_a_kill_between_two_renames_loses_nothing(tmp_path):
     write(tmp_path / "state", 4)
     write(tmp_path / ".state-abc", 5)

@@ -20,6 +20,7 @@ from bcannot_core.policy.frames.config import FramesConfig
 from bcannot_core.policy.frames.net import FramesNet
 from bcannot_core.policy.network import PolicyNet
 from bcannot_core.policy.plain import read_description
+from bcannot_core.policy.tensors import written
 
 Net = PolicyNet | FramesNet
 """The network of a policy, of whichever family."""
@@ -89,7 +90,7 @@ def save_checkpoint(
     Raises
     ------
     CheckpointError
-        Something else than a policy is there already.
+        Something else than a policy is there already, or the disk is full.
     """
     if folder.exists() and not _replaceable(folder):
         raise CheckpointError(f"{folder} holds something else than a policy: choose another folder")
@@ -101,7 +102,8 @@ def save_checkpoint(
         shards = list(_shards(tensors))
         for i, shard in enumerate(shards):
             path = scratch / f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors"
-            save_file(shard, path)
+            with written(folder / path.name):
+                save_file(shard, path)
             path.chmod(0o644)
         config = {
             "format": FORMAT,

@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from bcannot_core.episodes.dataset import EpisodeDataset
 from bcannot_core.episodes.episode import Episode, to_json
 from bcannot_core.errors import DatasetError, UsageError
+from bcannot_core.policy.tensors import written
 from bcannot_core.probes.labels import LABELS, Labels
 from bcannot_core.probes.reading import Reader, Stream
 
@@ -132,6 +133,8 @@ def record_activations(
         There are no episodes, or the folder holds something else.
     DatasetError
         An episode cannot be replayed, or a part is not readable.
+    CheckpointError
+        The disk is full.
     """
     if not episodes:
         raise UsageError("there are no episodes to read activations of: give datasets with some")
@@ -173,7 +176,8 @@ def _write_part(
     tensors["labels"] = np.frombuffer(packed.tobytes(), np.uint8).reshape(len(packed), -1)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, aside)
+        with written(path):
+            save_file(tensors, aside)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from bcannot_core.errors import CheckpointError, UsageError
 from bcannot_core.policy.checkpoint import resolve_policy
 from bcannot_core.policy.plain import read_description
+from bcannot_core.policy.tensors import written
 from bcannot_core.probes.asked import Finding
 from bcannot_core.probes.linear import Direction
 
@@ -83,7 +84,8 @@ def save_findings(
     weights = {name: found.direction.weight for name, found in findings.items()}
     aside = [folder / f".{name}.{os.getpid()}" for name in (_WEIGHTS, _ABOUT)]
     try:
-        save_file(weights, aside[0])
+        with written(folder / _WEIGHTS):
+            save_file(weights, aside[0])
         aside[0].chmod(0o644)
         aside[1].write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         for scratch, name in zip(aside, (_WEIGHTS, _ABOUT), strict=True):

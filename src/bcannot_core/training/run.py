@@ -155,8 +155,8 @@ class _Run:
                 pause = saved + self.recipe.save_every * 60
                 complete = stage.run(self._record, min(pause, self.until or pause))
                 values, tensors = stage.state()
+                self._save_policy(name, tensors)  # before the state: complete, it is not made again
                 save_state(folder, {**values, "complete": complete}, tensors)
-                self._save_policy(name, tensors)
                 saved = time.monotonic()
                 if not complete and self.until is not None and saved >= self.until:
                     return False

@@ -14,16 +14,24 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bcannot_core.errors import CheckpointError
+from bcannot_core.policy.tensors import written
 
 _VALUES = "state.json"
 _TENSORS = "state.safetensors"
 
 
 def save_state(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write a state; the one before stays until the new one is whole."""
+    """Write a state; the one before stays until the new one is whole.
+
+    Raises
+    ------
+    CheckpointError, OSError
+        The disk is full, or cannot be written to.
+    """
     with replacing(folder) as scratch:
         whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-        save_file(whole, scratch / _TENSORS)
+        with written(folder / _TENSORS):
+            save_file(whole, scratch / _TENSORS)
         (scratch / _VALUES).write_text(json.dumps(values), encoding="utf-8")
 
 

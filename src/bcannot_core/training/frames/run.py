@@ -262,17 +262,22 @@ class FramesRun:
             self.place.progress(entry)
 
     def _save(self, trainer: Trainer) -> None:
-        """Save the state, the policy with its averaged weights, and the figure."""
+        """Save the policy with its averaged weights, the figure, and last of all the state.
+
+        A run whose state is complete does nothing when it is resumed: its policy must be there.
+        """
+        weights = trainer.averaged()
+        if self.world.main:
+            self._save_policy(weights, trainer.update)
         sharded = self.options.parallel == "fsdp" and self.world.size > 1
         values = {"update": trainer.update}
         save_run_state(self.out / STATE, values, trainer.tensors(), self.world, sharded=sharded)
-        weights = trainer.averaged()
-        if not self.world.main:
-            return
+
+    def _save_policy(self, weights: Mapping[str, torch.Tensor], updates: int) -> None:
         averaged = FramesNet(self.recipe.config)
         averaged.load_state_dict(weights)
-        training = {"recipe": self.recipe.to_json(), "updates": trainer.update}
-        card = frames_card(self.out.name, self.recipe, self.source.tasks, trainer.update)
+        training = {"recipe": self.recipe.to_json(), "updates": updates}
+        card = frames_card(self.out.name, self.recipe, self.source.tasks, updates)
         save_checkpoint(averaged, self.out / "policy", card=card, training=training)
         draw_losses(self.out / "log.jsonl", self.out / "losses.png", STAGE)
         if self._board is not None:
