@@ -130,6 +130,21 @@ def test_export_to_lerobot(cli: Any, mixed: Path, tmp_path: Path) -> None:
     assert rows.column("timestamp").to_pylist()[:3] == [0.0, 0.25, 0.5]
 
 
+@pytest.mark.parametrize("out", [".", "empty"])
+def test_export_fills_an_empty_folder_that_cannot_be_replaced(
+    cli: Any, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty" if out == "." else tmp_path)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "empty")
+    before = (tmp_path / "empty").stat().st_ino
+    argv = ("export", mixed, "--format", "webdataset", "--episodes", 1)
+    assert cli(*argv, "--out", out)[0] == 0
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["bcannot-000000.tar"]
+    assert (tmp_path / "empty").stat().st_ino == before
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
 def test_export_says_what_is_not_there(cli: Any, mixed: Path, tmp_path: Path) -> None:
     argv = ("export", mixed, "--out", tmp_path / "w")
     assert cli(*argv, "--format", "webdataset", "--task", "road_network")[0] == 2

@@ -169,5 +169,10 @@ def test_relative_paths_become_absolute(
     assert located(name) == str(labelled_npz)
     assert located(f"{name}::seg") == f"{labelled_npz}::seg"
     assert located(f"{name}::em#voxel_nm=1,1,1") == f"{labelled_npz}::em#voxel_nm=1,1,1"
+    for prefix in ("zarr://", "precomputed://", "file://", "zarr://file://"):
+        assert located(prefix + name) == prefix + str(labelled_npz)
+    monkeypatch.setenv("HOME", str(labelled_npz.parent))
+    assert located(f"~/{name}") == str(labelled_npz)
+    assert located("zarr://gs://bucket/a") == "zarr://gs://bucket/a"
     assert located("synthetic://neuropil?seed=1") == "synthetic://neuropil?seed=1"
     assert located("nowhere.tif") == "nowhere.tif"

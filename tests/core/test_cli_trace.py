@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import BrokenExecutor, CancelledError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import CentrePolicy
 
 from bcannot_core.errors import UsageError, VolumeUnreachableError
+from bcannot_core.tracing import trace_many
 from bcannot_core.tracing.starts import read_starts
 from bcannot_core.volumes import read_swc
 
@@ -231,6 +234,27 @@ def test_what_was_traced_before_the_server_went_is_kept(
     assert (code, err.count("\n")) == (1, 1)
     assert "does not answer" in err and "--start 5,20,60" in err
     assert len(read_swc(out)) == 4
+
+
+@pytest.mark.parametrize("death", [BrokenExecutor("killed"), CancelledError()])
+def test_what_was_traced_before_a_process_died_is_kept(
+    cli: Any, tmp_path: Path, volume: Path, centre_policy: Path, death: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def dying(grey: Any, points: Any, _policy: Any, options: Any, **_: Any) -> Any:
+        yield from trace_many(grey, points[:1], CentrePolicy(10), options)
+        raise death
+
+    monkeypatch.setattr("bcannot_core.tracing.trace_many", dying)
+    starts, out, report = tmp_path / "s.csv", tmp_path / "traces", tmp_path / "r.json"
+    starts.write_text("z,y,x\n2,20,60\n2,70,60\n")
+    argv = ("--starts", starts, "--policy", centre_policy, "--out", out, "--json", report)
+    code, _, err = cli("trace", volume, *argv, "--workers", 2)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "memory enough" in err and "1 of 2" in err and "a fault of" not in err
+    assert len(read_swc(out / "00000.swc")) == 10
+    (entry,) = json.loads(report.read_text())["traces"]
+    assert entry["nodes"] == 10
 
 
 def test_a_file_that_cannot_be_written_is_1(

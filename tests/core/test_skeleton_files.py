@@ -108,6 +108,7 @@ BOMB = '<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">' + "".join(
         ("<svg/>", "begins with <svg>"),
         ("<things>", "is no NML file"),
         ("<things>&undefined;</things>", "is no NML file"),
+        ('<?xml version="1.0" encoding="klingon"?><things/>', "is no NML file"),
         ("", "is no NML file"),
         ("\0\1", "is no NML file"),
         (THINGS.format(""), "holds no nodes"),

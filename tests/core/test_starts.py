@@ -24,6 +24,8 @@ def table(folder: Path, text: str) -> Path:
         ("index,axis-0,axis-1,axis-2\n0.0,4.0,5.5,6.0\n", [((4, 5.5, 6), "")]),
         ("id,x,y,z\n7,3,2,1,rest\n", [((1, 2, 3), "7")]),
         ("# from somewhere\n1,2,3\n", [((1, 2, 3), "")]),
+        # numpy.savetxt puts a mark before the header
+        ("# of x, y, z\n# x,y,z,name\n3,2,1,a\n", [((1, 2, 3), "a")]),
     ],
 )
 def test_columns_are_found_by_their_names(tmp_path, text, expected):

@@ -31,16 +31,24 @@ ZStepOption = Annotated[
     int, typer.Option("--z-step", min=1, help="Take every n-th section; their distance grows.")
 ]
 
+_LOCAL = ("precomputed://", "zarr://", "file://")
+"""Prefixes that a path may follow."""
+
 
 def located(address: str) -> str:
     """Return an address that means the same from any folder: local paths become absolute."""
+    for prefix in _LOCAL:
+        if address.startswith(prefix):
+            return prefix + located(address.removeprefix(prefix))
     if "://" in address:
         return address
+    whole = Path(address).expanduser()
     for mark in ("#", "::"):
         path, found, rest = address.rpartition(mark)
-        if found and Path(path).exists() and not Path(address).exists():
-            return f"{Path(path).resolve()}{mark}{rest}"
-    return str(Path(address).resolve()) if Path(address).exists() else address
+        part = Path(path).expanduser()
+        if found and part.exists() and not whole.exists():
+            return f"{part.resolve()}{mark}{rest}"
+    return str(whole.resolve()) if whole.exists() else address
 
 
 def open_grey(

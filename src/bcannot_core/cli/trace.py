@@ -52,9 +52,11 @@ def command(
 
     What was traced until a server stopped answering is kept; the exit code is then 1.
     """
+    from bcannot_core.episodes.generate import lost_workers
     from bcannot_core.policy.checkpoint import resolve_policy
     from bcannot_core.policy.policy import Policy
     from bcannot_core.tracing import TraceOptions, trace_many
+    from bcannot_core.tracing.batch_run import DIED
 
     grey = open_grey(volume, voxel_nm, key, z_step)
     named = _starts(start, starts, grey.voxel_nm if grey.voxel_known else None)
@@ -68,13 +70,21 @@ def command(
         if executor is None:
             acting = Policy.load(policy, device=device)
         advance = stack.enter_context(progress("tracing", len(points)))
-        for i, trace in trace_many(grey, points, acting, options, executor=executor):
-            traces[i] = trace
-            if len(trace):
-                targets[i].parent.mkdir(parents=True, exist_ok=True)
-                trace.save(targets[i])
-            advance(1)
-    _report([traces[i] for i in range(len(points))], targets, json_file)
+        died: Exception | None = None
+        try:
+            for i, trace in trace_many(grey, points, acting, options, executor=executor):
+                traces[i] = trace
+                if len(trace):
+                    targets[i].parent.mkdir(parents=True, exist_ok=True)
+                    trace.save(targets[i])
+                advance(1)
+        except lost_workers() as error:
+            died = error
+    done = {targets[i]: traces[i] for i in sorted(traces)}
+    _report(done, grey.address, json_file)
+    if died is not None:
+        raise BcannotError(f"{len(done)} of {len(points)} traces are there. {DIED}") from died
+    _see_complete(list(done.values()))
 
 
 def _starts(start: str | None, starts: Path | None, voxel_nm: Zyx | None) -> "list[NamedStart]":
@@ -112,7 +122,7 @@ def _executor(stack: ExitStack, workers: int, scheduler: str | None) -> Executor
     return stack.enter_context(TracingPool(workers))
 
 
-def _report(traces: "list[Trace]", targets: list[Path], json_file: Path | None) -> None:
+def _report(traces: "dict[Path, Trace]", volume: str, json_file: Path | None) -> None:
     entries = [
         {
             "file": str(target) if len(trace) else None,
@@ -123,13 +133,17 @@ def _report(traces: "list[Trace]", targets: list[Path], json_file: Path | None) 
             "problem": trace.problem,
             "clicks": trace.clicks,
         }
-        for trace, target in zip(traces, targets, strict=True)
+        for target, trace in traces.items()
     ]
     table(
         ("file", "nodes", "stopped"),
         [(of["file"] or "-", of["nodes"], of["stopped"]) for of in entries],
     )
-    write_json(json_file, {"traces": entries, "volume": traces[0].volume})
+    write_json(json_file, {"traces": entries, "volume": volume})
+
+
+def _see_complete(traces: "list[Trace]") -> None:
+    """Say so where traces broke off or have no nodes."""
     broken = [trace for trace in traces if trace.stopped == "unreachable"]
     empty = [trace for trace in traces if not len(trace) and trace.stopped != "unreachable"]
     if broken:

@@ -98,14 +98,25 @@ def whole_folder(path: Path, what: str) -> Iterator[Path]:
                 f"cannot write {what} to {path}: it exists and is not an empty folder"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        stays = _stays(path)
+        place = path if stays else path.parent
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=place))
         try:
             yield aside
-            if path.exists():
-                path.rmdir()
-            aside.chmod(0o755)
-            os.replace(aside, path)
+            if stays:
+                for entry in sorted(aside.iterdir()):
+                    entry.replace(path / entry.name)
+            else:
+                if path.exists():
+                    path.rmdir()
+                aside.chmod(0o755)
+                os.replace(aside, path)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise DatasetError(f"cannot write {what} to {path}: {error.strerror or error}") from error
+
+
+def _stays(path: Path) -> bool:
+    """Whether a folder cannot be replaced by another: a disk is mounted there, or we are in it."""
+    return path.is_dir() and (path.is_mount() or path.samefile(Path.cwd()))

@@ -179,7 +179,7 @@ def _in_order(
                 return
             with pa.ipc.open_stream(waiting.popleft().result()) as stream:
                 yield stream.read_all()
-    except _lost_workers() as error:
+    except lost_workers() as error:
         raise DatasetError(
             "a worker died, perhaps for want of memory: use fewer, or give them more; whole shards "
             "are kept"
@@ -202,7 +202,7 @@ def _leave_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _lost_workers() -> tuple[type[Exception], ...]:
+def lost_workers() -> tuple[type[Exception], ...]:
     """Return what a worker that is gone raises; dask has errors of its own, where it is in use."""
     distributed = sys.modules.get("distributed")
     dask = () if distributed is None else (distributed.KilledWorker,)

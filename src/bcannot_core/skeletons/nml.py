@@ -194,7 +194,7 @@ def read_nml(path: str | Path, voxel_nm: VoxelNm | None = None) -> SkeletonSet:
     except _Problem as problem:
         line = parser.expat.CurrentLineNumber
         raise VolumeFormatError(f"{path}, line {line}: {problem}") from None
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last: unknown encodings
         raise VolumeFormatError(f"{path} is no NML file: {error}") from error
     size = voxel_nm or parser.voxel_nm
     if size is None:

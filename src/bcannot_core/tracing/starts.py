@@ -41,9 +41,9 @@ def read_named_starts(path: Path, voxel_nm: Sequence[float] | None = None) -> li
     Parameters
     ----------
     path : Path
-        Columns ``z,y,x`` in voxels, with or without a header; with a header in any order, among
-        others, or named as napari does (``axis-0,axis-1,axis-2``). A column ``name``, ``label`` or
-        ``id`` gives names.
+        Columns ``z,y,x`` in voxels, with or without a header. With a header, which may begin with
+        ``#`` as remarks do, they stand in any order, among others, or are named as napari does
+        (``axis-0,axis-1,axis-2``). A column ``name``, ``label`` or ``id`` gives names.
     voxel_nm : sequence of float, optional
         Voxel size (z, y, x): then the columns may be ``z_nm,y_nm,x_nm``, nanometres.
 
@@ -57,12 +57,15 @@ def read_named_starts(path: Path, voxel_nm: Sequence[float] | None = None) -> li
     starts: list[NamedStart] = []
     for number, row in enumerate(_rows(path), start=1):
         cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
+        if not any(cells):
             continue
+        remark = cells[0].startswith("#")
+        cells[0] = cells[0].lstrip("# ")  # as numpy.savetxt begins a header
         where = f"{path}, line {number}"
         header = None if starts else _header([cell.lower() for cell in cells], voxel_nm, where)
         if header is not None:
             columns = header
+        if header is not None or remark:
             continue
         starts.append(NamedStart(_point(cells, columns, where), _name(cells, columns)))
     if not starts:
