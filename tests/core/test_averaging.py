@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bcannot_core.errors import CheckpointError, UsageError
-from bcannot_core.policy.averaging import average_policies
+from bcannot_core.policy.averaging import average_policies, main_recipe
 from bcannot_core.policy.checkpoint import load_checkpoint, read_config, save_checkpoint
 from bcannot_core.policy.config import GlanceConfig, PolicyConfig
 from bcannot_core.policy.network import PolicyNet
@@ -55,6 +55,35 @@ def test_the_card_and_the_configuration_say_what_it_was_made_of(tmp_path: Path) 
         {"share": 0.25, "training": {"seed": 1.0}},
         {"share": 0.75, "training": {"seed": 3.0}},
     ]
+
+
+def test_the_recipe_of_an_average_is_that_of_its_largest_share() -> None:
+    def made(name: str) -> dict[str, Any]:
+        return {"recipe": {"name": name}}
+
+    both = {
+        "average": [{"share": 0.3, "training": made("a")}, {"share": 0.7, "training": made("b")}]
+    }
+    assert main_recipe(made("a")) == {"name": "a"}
+    assert main_recipe(both) == {"name": "b"}
+    nested = {"average": [{"share": 0.6, "training": both}, {"share": 0.4, "training": made("c")}]}
+    assert main_recipe(nested) == {"name": "b"}
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        None,
+        [],
+        {},
+        {"recipe": 3},
+        {"average": 3},
+        {"average": [3, {}]},
+        {"average": [{"share": "1"}]},
+    ],
+)
+def test_what_names_no_recipe_has_none(training: Any) -> None:
+    assert main_recipe(training) == {}
 
 
 def test_policies_built_otherwise_are_refused(tmp_path: Path) -> None:

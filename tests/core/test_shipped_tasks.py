@@ -4,6 +4,7 @@ import pytest
 
 from bcannot_core.episodes.generate import GenerateSpec, generate_episode
 from bcannot_core.evaluation.teacher_forced import evaluate_teacher_forced
+from bcannot_core.policy.averaging import main_recipe
 from bcannot_core.policy.checkpoint import policy_folders, read_config
 from bcannot_core.policy.policy import Policy
 from bcannot_core.session import Session
@@ -25,7 +26,7 @@ NINE = (
 def test_it_fits_into_the_wheel_and_names_what_it_learned():
     folder = policy_folders()["tasks"]
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 8 * 2**20
-    learned = read_config(folder)["training"]["recipe"]["data"]["tasks"]
+    learned = main_recipe(read_config(folder)["training"])["data"]["tasks"]
     assert sorted(learned) == list(NINE)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "BSD-3-Clause" in card

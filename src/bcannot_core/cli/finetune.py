@@ -77,11 +77,11 @@ class _Changes:
 
 def _recipe(folder: Path, changes: _Changes) -> "TrainRecipe | FramesRecipe":
     """Return the recipe that the policy was made with, changed to fewer and smaller steps."""
+    from bcannot_core.policy.averaging import main_recipe
     from bcannot_core.policy.checkpoint import read_config
 
     config = read_config(folder)
-    training = config.get("training")
-    made_by = training.get("recipe", {}) if isinstance(training, dict) else {}
+    made_by = main_recipe(config.get("training"))
     if config.get("family", "glance") == "frames":
         return _frames_recipe(config["policy"], made_by, changes)
     if changes.tasks or changes.rounds:

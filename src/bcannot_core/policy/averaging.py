@@ -6,6 +6,7 @@ were trained apart cannot.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,27 @@ def _mean(shares: Sequence[tuple[Path, float]]) -> Net:
     states = [(net.state_dict(), share) for net, (_, share) in zip(nets, shares, strict=True)]
     first.load_state_dict(mean_state(states))
     return first
+
+
+def main_recipe(training: Any) -> Mapping[str, Any]:
+    """Return the recipe that a policy was made with; of an average, that of its largest share.
+
+    Parameters
+    ----------
+    training : Any
+        What a checkpoint says of its training; an empty mapping is returned where it is no recipe.
+    """
+    while isinstance(training, Mapping) and "average" in training:
+        parts = training["average"]
+        known = [part for part in parts if _counts(part)] if isinstance(parts, list) else []
+        training = max(known, key=itemgetter("share"))["training"] if known else None
+    recipe = training.get("recipe") if isinstance(training, Mapping) else None
+    return recipe if isinstance(recipe, Mapping) else {}
+
+
+def _counts(part: Any) -> bool:
+    named = isinstance(part, Mapping) and {"share", "training"} <= part.keys()
+    return named and isinstance(part["share"], float)
 
 
 def _origins(shares: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:
