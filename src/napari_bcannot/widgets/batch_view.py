@@ -119,7 +119,7 @@ class BatchView(QWidget):
         layout = QVBoxLayout(box)
         form = _form()
         form.addRow("Volume", self.volume)
-        form.addRow("Voxel z, y, x (nm)", row(*self.voxel))
+        form.addRow("Voxel (nm)", row(*self.voxel))
         form.addRow("Points", row(self.points, self.take))
         layout.addLayout(form)
         layout.addWidget(row(self.table_file, self.clear))

@@ -6,6 +6,8 @@ from napari_bcannot.widgets.parts import widen
 
 DECIMALS = 6
 """Of a nanometre: over 100,000 voxels what is rounded off stays below a tenth of one."""
+_NARROW = "QDoubleSpinBox {min-width: 40px; padding: 1px 4px;}"
+"""Without the room that napari leaves for buttons, which it has none of."""
 
 
 class NmField(QDoubleSpinBox):
@@ -30,6 +32,7 @@ class NmField(QDoubleSpinBox):
         self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.setKeyboardTracking(False)
         widen(self)
+        self.setStyleSheet(_NARROW)
 
     def textFromValue(self, value: float) -> str:
         """Return a size without the zeros at its end."""
