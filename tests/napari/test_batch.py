@@ -304,8 +304,9 @@ def test_a_double_click_goes_to_the_start_point(make_bench):
     assert np.allclose(camera(bench.viewer).center[-2:], (y * 10, x * 10))
 
 
-@pytest.mark.gui
-def test_the_fields_come_back_and_closing_ends_the_run(make_bench, make_tracer):
+@pytest.fixture
+def waiting(make_tracer):
+    """What says that a run has begun, what lets it go on, and how its policy is loaded."""
     begun, go_on = threading.Event(), threading.Event()
 
     class Waits(make_tracer):
@@ -313,7 +314,13 @@ def test_the_fields_come_back_and_closing_ends_the_run(make_bench, make_tracer):
             begun.set()
             assert go_on.wait(60)
 
-    bench = make_bench(lambda name: Waits())
+    return begun, go_on, lambda name: Waits()
+
+
+@pytest.mark.gui
+def test_the_fields_come_back_and_closing_ends_the_run(make_bench, waiting):
+    begun, go_on, load = waiting
+    bench = make_bench(load)
     bench.widget.view.sections.setValue(33)
     bench.widget.view.where.setCurrentIndex(1)
     assert bench.widget.view.scheduler.isVisibleTo(bench.widget)
@@ -521,15 +528,9 @@ def test_the_wheel_scrolls_the_panel_and_changes_no_field_in_passing(
 
 
 @pytest.mark.gui
-def test_a_run_outlives_a_viewer_that_is_just_deleted(make_bench, make_tracer):
-    begun, go_on = threading.Event(), threading.Event()
-
-    class Waits(make_tracer):
-        def reset(self):
-            begun.set()
-            assert go_on.wait(60)
-
-    bench = make_bench(lambda name: Waits())
+def test_a_run_outlives_a_viewer_that_is_just_deleted(make_bench, waiting):
+    begun, go_on, load = waiting
+    bench = make_bench(load)
     bench.add_points(0)
     bench.press("take")
     bench.press("start")

@@ -177,10 +177,9 @@ class _Learning:
 
     def _update_all(self, stage: LessonStage) -> float | None:
         """Make the updates that are left; return their time in seconds, None where stopped."""
-        aside = self.state.set_aside()
+        kept, aside = self.state.take()
         if aside:
             self.problems.append(aside)
-        kept = self.state.load()
         spent = 0.0
         if kept is not None:
             stage.restore(*kept)

@@ -59,8 +59,10 @@ class LearningState:
         self._folder, self._aside = work / _STATE, work / _ASIDE
         self.origin = ""
 
-    def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Return what to go on from; None where there is nothing of this origin.
+    def take(self) -> tuple[tuple[dict[str, Any], dict[str, Tensor]] | None, str]:
+        """Return what to go on from, None where there is nothing of this origin, and a remark.
+
+        A state of another origin is moved away, which the remark says; one such state is kept.
 
         Raises
         ------
@@ -68,18 +70,11 @@ class LearningState:
             It is there but not readable.
         """
         kept = load_state(self._folder)
-        return kept if kept is not None and kept[0].get(_ORIGIN) == self.origin else None
-
-    def set_aside(self) -> str:
-        """Move a state of another origin away; return a line about it, empty where there is none.
-
-        One such state is kept.
-        """
-        if self.load() is not None or not self._folder.is_dir():
-            return ""
+        if kept is None or kept[0].get(_ORIGIN) == self.origin:
+            return kept, ""
         shutil.rmtree(self._aside, ignore_errors=True)
         self._folder.replace(self._aside)
-        return (
+        return None, (
             "what was learned under this name before, and stopped: it was from another policy or "
             f"other sessions, and lies in {self._aside}"
         )
