@@ -1,5 +1,6 @@
 """Volumes with a bright neurite, a policy that finds it in the pixels, and a widget in a viewer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -438,6 +439,24 @@ def make_table(
         return table
 
     return make
+
+
+@pytest.fixture
+def turn_wheel() -> Callable[[Any], None]:
+    """What turns the wheel over a field of a window."""
+    from qtpy.QtCore import QPoint, QPointF, Qt
+    from qtpy.QtGui import QWheelEvent
+    from qtpy.QtWidgets import QApplication
+
+    def turn(field: Any) -> None:
+        at = QPointF(5, 5)
+        wheel = QWheelEvent(
+            at, field.mapToGlobal(at), QPoint(), QPoint(0, -120), Qt.NoButton, Qt.NoModifier,
+            Qt.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(field, wheel)
+
+    return turn
 
 
 @pytest.fixture

@@ -503,28 +503,23 @@ def test_files_of_another_batch_are_replaced_only_if_the_person_agrees(
 
 @pytest.mark.gui
 def test_the_wheel_scrolls_the_panel_and_changes_no_field_in_passing(
-    make_bench, make_napari_viewer
+    make_bench, make_napari_viewer, turn_wheel
 ):
-    from qtpy.QtCore import QPoint, QPointF
-    from qtpy.QtGui import QWheelEvent
-
-    def turn(field):
-        at = QPointF(field.rect().center())
-        none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
-        event = QWheelEvent(
-            at, QPointF(field.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -120), *none,
-            Qt.ScrollPhase.NoScrollPhase, False,
-        )  # fmt: skip
-        QApplication.sendEvent(field, event)
-
     view = make_bench(viewer=make_napari_viewer(show=True)).widget.view
     QApplication.processEvents()
     for field in (view.sections, view.nm_per_px, view.voxel[0]):
         before = field.value()
-        turn(field)
+        turn_wheel(field)
         assert field.value() == before
-    turn(view.direction)
+    turn_wheel(view.direction)
     assert view.direction.currentIndex() == 0
+
+
+@pytest.mark.gui
+def test_nothing_is_cut_off_in_a_dock_of_usual_width(make_bench, make_napari_viewer):
+    view = make_bench(viewer=make_napari_viewer(show=True)).widget.view
+    QApplication.processEvents()
+    assert view.minimumSizeHint().width() <= 380
 
 
 @pytest.mark.gui

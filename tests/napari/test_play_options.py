@@ -160,24 +160,11 @@ def test_a_random_screen_is_drawn_from_the_seed(make_table):
     assert len(names) > 1
 
 
-def test_the_wheel_turns_the_page_and_not_a_value(make_table):
-    from qtpy.QtCore import QPoint, QPointF, Qt
-    from qtpy.QtGui import QWheelEvent
-    from qtpy.QtWidgets import QApplication
-
+def test_the_wheel_turns_the_page_and_not_a_value(make_table, turn_wheel):
     table = make_table("colored_dot_tracking", show=True)
     dots, played = panel(table).options.fields["dots"], table.player
-
-    def turn(field):
-        at = QPointF(5, 5)
-        wheel = QWheelEvent(
-            at, field.mapToGlobal(at), QPoint(), QPoint(0, -120), Qt.NoButton, Qt.NoModifier,
-            Qt.NoScrollPhase, False,
-        )  # fmt: skip
-        QApplication.sendEvent(field, wheel)
-
     for field in (dots, table.view.task, table.view.variant, table.view.seed, table.view.speed):
-        turn(field)
+        turn_wheel(field)
     table.ready()
     assert dots.value() == 16
     assert table.view.task.currentData() == "colored_dot_tracking"
