@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.policy.precision import autocast
 from bcannot_core.training.frames.cutting import Cutter, numbered
 from bcannot_core.training.frames.feed import DeviceBatch, feed
 from bcannot_core.training.frames.recipe import FramesRecipe, load_any_recipe
@@ -26,7 +27,7 @@ from bcannot_core.training.frames.windows import WindowSource
 def learn(net: FramesNet, batch: DeviceBatch) -> tuple[float, float]:
     """Return the seconds that a batch's gradients take, and its loss."""
     began = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast(torch.device("cpu")):
         click = net(batch.frames, batch.clicks, batch.rects, batch.noise)
         losses = -click.target_log_prob(batch.rects)
     loss = (torch.where(batch.weights > 0, losses, 0.0) * batch.weights).sum() / batch.weight

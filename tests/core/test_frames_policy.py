@@ -91,7 +91,7 @@ def test_streaming_equals_the_whole_window_far_past_the_context(head, context, l
 def test_streaming_in_bfloat16_is_close():
     net = make_net()
     frames, clicks = make_frames(6), make_clicks(6)
-    stream = FramesStream(net)
+    stream = FramesStream(net, low_precision=True)
     for frame, click, wanted in zip(frames, clicks, whole_window(net, frames, clicks), strict=True):
         found = stream.look(torch.from_numpy(frame)[None]).hit_log_prob(BUTTON.expand(1, 1, 4))
         stream.click(torch.tensor([click]))

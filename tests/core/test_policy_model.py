@@ -143,7 +143,8 @@ def test_streaming_equals_the_whole_window_far_past_the_context(monkeypatch, con
     assert torch.allclose(pointer, whole.pointer, atol=1e-4)
 
 
-def test_streaming_in_bfloat16_is_close():
+def test_streaming_in_bfloat16_is_close(monkeypatch):
+    monkeypatch.setattr("bcannot_core.policy.precision.has_bfloat16", lambda _: True)
     net, inputs = make_net(3, 2), make_inputs(9)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         whole = net(inputs)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bcannot_core.policy.config import PolicyConfig
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
+from bcannot_core.policy.precision import autocast
 from bcannot_core.policy.retina import (
     SETTLE_LOOKS,
     Glimpse,
@@ -118,7 +119,7 @@ class Eye:
         """Look at a glance and its mirror images at once, and take the mean of what is seen."""
         glance = torch.from_numpy(inputs).to(self.device)
         batch = torch.stack([glance.flip(axes) for axes in MIRRORS])
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
+        with torch.inference_mode(), autocast(self.device):
             output = self.net(batch.contiguous(memory_format=torch.channels_last))
         heats = F.log_softmax(output.heat.flatten(1), dim=1).view_as(output.heat)
         belief, heat = (

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from bcannot_core.policy.model import ClickLogits, LayerCache, StepInputs, StepTransformer
+from bcannot_core.policy.precision import autocast
 
 
 class TransformerStream:
@@ -30,7 +31,7 @@ class TransformerStream:
         """Take in one step (n = t = 1) and return the logits of its click."""
         net = self.net
         device = inputs.coarse.device
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             block, _, cells = net.embed(inputs)
             tokens = block[:, 0]
             self._time += 1

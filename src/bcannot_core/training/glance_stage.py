@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
+from bcannot_core.policy.precision import autocast
 from bcannot_core.training.blocks import BlockStream
 from bcannot_core.training.lanes import Lane, Target
 from bcannot_core.training.optim import Optimizer
@@ -165,7 +166,7 @@ class GlanceStage:
         targets = [lane.target() for lane in lanes]
         batch = torch.from_numpy(inputs).to(self.device)
         self.net.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             output = self.net(batch.contiguous(memory_format=torch.channels_last))
         losses = glance_losses(output, targets)
         norm = self.optimizer.step(losses["total"], self.update)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bcannot_core.policy.glance import GlanceNet, GlanceOutput, click_log_prob
+from bcannot_core.policy.precision import autocast
 from bcannot_core.training.blocks import make_block
 from bcannot_core.training.dressing import dressing_of
 from bcannot_core.training.follower import Follower
@@ -176,7 +177,7 @@ class LessonStage:
         hints, targets = [x.hint() for x in learning], [lane.target() for lane, _ in rehearsing]
         beliefs = self._taught(batch[:count])
         self.net.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             output = self.net(batch)
         ours, theirs = _split(output, count)
         losses = lesson_losses(ours, hints, beliefs, self.recipe.corrected_weight)
@@ -225,7 +226,7 @@ class LessonStage:
 
     def _taught(self, batch: Tensor) -> NDArray[np.float32]:
         """Return what the average of the networks so far believes."""
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
+        with torch.inference_mode(), autocast(self.device):
             belief = self.teacher(batch).belief
         found: NDArray[np.float32] = torch.sigmoid(belief).cpu().numpy()
         return found

@@ -14,6 +14,7 @@ from bcannot_core.episodes.episode import Episode
 from bcannot_core.errors import DatasetError
 from bcannot_core.policy.model import ClickLogits, StepInputs, cells_in, pointer_log_prob
 from bcannot_core.policy.network import PolicyNet
+from bcannot_core.policy.precision import autocast
 from bcannot_core.training.optim import Optimizer
 from bcannot_core.training.recipe import StepsRecipe
 from bcannot_core.training.rendering import RenderedEpisode, render_all, roll_out
@@ -87,7 +88,7 @@ class StepsStage:
         rng = np.random.default_rng(np.random.SeedSequence((self.seed, 2, self.update)))
         windows = [self._window(rng) for _ in range(self.recipe.windows)]
         inputs = self._inputs(windows)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             logits = self.net.steps(inputs)
         losses, weights = self._losses(logits, windows)
         loss = (losses * weights).sum() / weights.sum().clamp(min=1)

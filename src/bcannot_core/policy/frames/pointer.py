@@ -22,6 +22,7 @@ from bcannot_core.policy.frames.clicks import (
 from bcannot_core.policy.frames.config import CELL, FramesConfig
 from bcannot_core.policy.frames.encoders import cell_grid
 from bcannot_core.policy.frames.fine import AROUND, MARGIN, WINDOW, FineLook, around_cells, crop
+from bcannot_core.policy.precision import autocast
 
 _WAVES = 8
 
@@ -138,7 +139,7 @@ class PointerClick(ClickDistribution):
         corner = (focus - 1) * CELL
         crops = crop(self._frames.flatten(0, 1), corner.flatten(0, 1) - MARGIN)
         cells = around_cells(self._cells.detach().flatten(0, 1), focus.flatten(0, 1))
-        with torch.autocast(crops.device.type, torch.bfloat16, enabled=self._low):
+        with autocast(crops.device, self._low):
             logits = self._head.fine(crops, self._cls.flatten(0, 1), cells)
         logits = logits.view(*focus.shape[:2], WINDOW, WINDOW)
         x, y = self._pixels(focus)

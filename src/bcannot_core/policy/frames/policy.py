@@ -30,8 +30,8 @@ class FramesPolicy(Policy):
         0 takes the most probable click; above, clicks are drawn.
     seed : int
         Seed of the draws.
-    low_precision : bool
-        Compute in bfloat16 where that suffices.
+    low_precision : bool, optional
+        Compute in bfloat16 where that suffices; by default where the device has it.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FramesPolicy(Policy):
         device: str = "auto",
         temperature: float = 0.0,
         seed: int = 0,
-        low_precision: bool = True,
+        low_precision: bool | None = None,
     ) -> None:
         super().__init__(net, device=device, temperature=temperature)
         self.net, self.config, self._seed, self._low = net, net.config, seed, low_precision
@@ -116,8 +116,8 @@ class BatchPolicy:
         0 takes the most probable click; above, clicks are drawn.
     seed : int
         Seed of the draws.
-    low_precision : bool
-        Compute in bfloat16 where that suffices.
+    low_precision : bool, optional
+        Compute in bfloat16 where that suffices; by default where the device has it.
     """
 
     name = "unnamed"
@@ -129,7 +129,7 @@ class BatchPolicy:
         *,
         temperature: float = 0.0,
         seed: int = 0,
-        low_precision: bool = True,
+        low_precision: bool | None = None,
     ) -> None:
         if rows < 1:
             raise UsageError(f"{rows} sessions at once: give at least 1")

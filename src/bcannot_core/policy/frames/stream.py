@@ -7,6 +7,7 @@ from bcannot_core.policy.frames.attention import Place, allowed, attend, rotatio
 from bcannot_core.policy.frames.clicks import ClickDistribution
 from bcannot_core.policy.frames.encoders import Memory
 from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.policy.precision import autocast
 
 
 class FramesStream:
@@ -22,11 +23,11 @@ class FramesStream:
         The network, in evaluation mode.
     n : int
         Sessions.
-    low_precision : bool
-        Compute in bfloat16 where that suffices.
+    low_precision : bool, optional
+        Compute in bfloat16 where that suffices; by default where the device has it.
     """
 
-    def __init__(self, net: FramesNet, n: int = 1, *, low_precision: bool = True) -> None:
+    def __init__(self, net: FramesNet, n: int = 1, *, low_precision: bool | None = None) -> None:
         self.net, self.n, self.low_precision = net, n, low_precision
         self._device = next(net.parameters()).device
         self._slots = net.config.context + 1
@@ -62,7 +63,7 @@ class FramesStream:
         if self._advance:
             self._time += 1
             self._last, self._next, self._advance = self._next, None, False
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.low_precision):
+        with autocast(self._device, self.low_precision):
             tokens, self._cells = self._encode(frames, alive)
             x = self.net.block_tokens(tokens)[:, 0]
             if self._last is not None:
@@ -76,7 +77,7 @@ class FramesStream:
         """Take in the clicks (n, 2) made on the last frames, in all rows or where True."""
         if self._cells is None:
             return
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.low_precision):
+        with autocast(self._device, self.low_precision):
             self._next = self.net.click_tokens(clicks[:, None], self._cells)[:, 0]
         made = torch.ones_like(self._clicked[:, 0]) if rows is None else rows
         self._clicked[:, self._time % self._slots] = made

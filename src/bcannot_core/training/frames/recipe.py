@@ -12,7 +12,7 @@ from bcannot_core.training.recipe import TrainRecipe, build_recipe, read_recipe
 
 FAMILY = "frames"
 OPTIMIZERS = ("adamw", "muon")
-PRECISIONS = ("bf16", "fp32")
+PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class FramesRecipe:
     accumulate : int
         Micro-batches that an update is divided into, at least; one for each process in any case.
     precision : str
-        ``"bf16"`` or ``"fp32"``.
+        ``"bf16"``, ``"fp32"``, or ``"auto"``: bf16 where the device has it.
     compile : bool
         Compile the network; on CUDA alone.
     checkpointing : bool
@@ -190,10 +190,15 @@ class FramesRecipe:
     updates: int = 10_000
     windows: int = 16
     accumulate: int = 1
-    precision: str = "bf16"
+    precision: str = "auto"
     compile: bool = False
     checkpointing: bool = False
     save_every: float = 3.0
+
+    @property
+    def low_precision(self) -> bool | None:
+        """Whether to compute in bfloat16; None where the device decides."""
+        return None if self.precision == "auto" else self.precision == "bf16"
 
     @property
     def config(self) -> FramesConfig:

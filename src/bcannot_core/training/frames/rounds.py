@@ -66,7 +66,7 @@ def _play(recipe: FramesRecipe, number: int, policy: Path, folder: Path, world: 
         rows,
         temperature=dagger.temperature,
         seed=seed,
-        low_precision=recipe.precision == "bf16",
+        low_precision=recipe.low_precision,
     )
     options = PlayOptions.of_round(dagger, number)
     tasks = LiveEpisodes(replace(recipe.data, tasks=dagger.tasks))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bcannot_core.errors import UsageError
 from bcannot_core.policy.frames.net import FramesNet
+from bcannot_core.policy.precision import autocast
 from bcannot_core.training.frames.cutting import Cutter, Row, numbered
 from bcannot_core.training.frames.distributed import World, spread, syncing
 from bcannot_core.training.frames.feed import DeviceBatch, feed
@@ -135,8 +136,7 @@ class Trainer:
 
     def _backward(self, batch: DeviceBatch) -> _Part:
         """Add a batch's gradients; return its losses and weights (windows, steps)."""
-        low = self.recipe.precision == "bf16"
-        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=low):
+        with autocast(self.world.device, self.recipe.low_precision):
             found = self._model(batch.frames, batch.clicks, batch.rects, batch.noise)
             losses = -found.target_log_prob(batch.rects)
         losses = torch.where(batch.weights > 0, losses, 0.0)
