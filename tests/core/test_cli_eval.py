@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from PIL import Image
 from bcannot_core.cli import demo
 from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.episodes.replay import replay
-from bcannot_core.errors import DatasetError
+from bcannot_core.errors import DatasetError, VolumeUnreachableError
 from bcannot_core.evaluation.demo import DemoOptions, distinct_neurites
 from bcannot_core.evaluation.sample import open_sample, sample_path
-from bcannot_core.volumes import read_swc
+from bcannot_core.volumes import Volume, read_swc
 
 KEYS = {
     "episodes",
@@ -68,6 +69,74 @@ def test_labels_from_another_file_by_key(
     assert result["skeleton_accuracy"] == 1.0
 
 
+@pytest.fixture
+def failing_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let the server of every volume be gone after so many pictures of sections."""
+    read = Volume.section_grey
+
+    def after(count: int) -> None:
+        left = iter(range(count))
+
+        def failing(self: Volume, *box: int) -> Any:
+            if next(left, None) is None:
+                raise VolumeUnreachableError("the server of em does not answer")
+            return read(self, *box)
+
+        monkeypatch.setattr(Volume, "section_grey", failing)
+
+    return after
+
+
+@pytest.mark.parametrize(
+    ("pictures", "kept"),
+    [
+        (25, {"episodes": 2}),
+        (35, {"episodes": 3, "baseline:centre": None}),
+        (95, {"episodes": 3, "baseline:centre": 3, "baseline:stay": 3, "forced_mistakes": 0}),
+    ],
+)
+def test_traces_that_were_finished_when_the_server_goes_are_kept(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path, pictures: int,
+    kept: dict[str, int | None], failing_after: Callable[[int], None],
+) -> None:  # fmt: skip
+    argv = ("--volume", labelled_npz, "--episodes", 3, "--forced", 1, "--sections", 10)
+    report = tmp_path / "r.json"
+    failing_after(pictures)
+    code, out, err = cli("eval", centre_policy, *argv, "--json", report)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "not finished: the server of em does not answer" in err
+    result = json.loads(report.read_text())
+    assert result["skeleton_accuracy"] == 1.0 and len(result["per_episode"]) == result["episodes"]
+    found = {key: result.get(key) for key in ("episodes", *kept)}
+    assert {k: v["episodes"] if isinstance(v, dict) else v for k, v in found.items()} == kept
+    assert "drawn" in out
+
+
+def test_an_evaluation_whose_server_goes_at_once_has_no_figures(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path,
+    failing_after: Callable[[int], None],
+) -> None:  # fmt: skip
+    failing_after(5)
+    argv = ("--volume", labelled_npz, "--episodes", 3, "--json", tmp_path / "r.json")
+    code, out, err = cli("eval", centre_policy, *argv)
+    assert (code, out) == (1, "") and err == "bcannot: the server of em does not answer\n"
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_recorded_sessions_that_were_asked_when_the_server_goes_are_kept(
+    cli: Any, tmp_path: Path, labelled_npz: Path, random_policy: Path,
+    failing_after: Callable[[int], None],
+) -> None:  # fmt: skip
+    data, report = tmp_path / "data", tmp_path / "r.json"
+    argv = ("--volume", labelled_npz, "--sections", 4, "--episodes", 2, "--out", data)
+    assert cli("generate", "neuron_tracing", *argv)[0] == 0
+    failing_after(6)  # the sections of one session, and some
+    argv = ("--mode", "teacher-forced", "--data", data, "--json", report)
+    code, _, err = cli("eval", random_policy, *argv)
+    assert code == 1 and "not finished: the server of em does not answer" in err
+    assert json.loads(report.read_text())["episodes"] == 1
+
+
 def test_eval_of_every_other_section(
     cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
 ) -> None:
@@ -83,6 +152,8 @@ def test_eval_of_every_other_section(
         (("--volume", "missing.npz"), 1, "missing.npz"),
         (("--policy-that-is-no-option",), 2, "no-option"),
         (("--voxel-nm", "10"), 2, "--voxel-nm"),
+        (("--mode", "teacher-forced", "--data", "d", "--volume", "v.npz"), 2, "--volume"),
+        (("--mode", "teacher-forced", "--data", "d", "--labels", "v.npz"), 2, "--labels"),
     ],
 )
 def test_eval_refuses(
@@ -258,6 +329,8 @@ def test_a_policy_and_another_variant(cli: Any, tmp_path: Path, random_policy: P
         (("--task", "shape_matching", "--variant", "no-such"), 2, "no-such"),
         (("--task", "shape_matching", "--lockstep", "0"), 2, "lockstep"),
         (("--task", "shape_matching", "--data", "d"), 2, "--data"),
+        (("--task", "shape_matching", "--labels-key", "k"), 2, "--labels-key"),
+        (("--task", "shape_matching", "--mode", "teacher-forced", "--record", "r"), 2, "--record"),
     ],
 )
 def test_eval_of_a_task_refuses(cli: Any, argv: tuple[str, ...], code: int, named: str) -> None:

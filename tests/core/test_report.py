@@ -285,6 +285,19 @@ def test_time_between_sessions_of_training_does_not_count(tmp_path: Path) -> Non
     assert run.updates == 12 and run.minutes == pytest.approx(1.0)
 
 
+def test_empty_values_in_logs_and_results_are_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", odd=result(episodes=None, success_rate=None, steps_mean=None))
+    other = make_run(tmp_path / "s", one=result(), two=result(episodes=None))
+    empty = {"stage": None, "update": 3, "time": None, "total": None, "by_action": {"place": None}}
+    log_of(run, {"steps": [{"total": 1.0}] * 3})
+    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write("\n")
+        for entry in (empty, empty | {"stage": "steps"}, empty | {"update": None}):
+            log.write(json.dumps(entry) + "\n")
+    assert read_run(run).minutes == pytest.approx(0.2)
+    assert build_report([run, other], ReportOptions(animations=False, heatmaps=0)).to_html()
+
+
 def test_the_reference_names_its_source() -> None:
     assert "2606.07568" in reference_source()
     values = {figure.note: figure.value for figure in reference_figures(

@@ -24,7 +24,7 @@ from bcannot_core.cli.evaluate_task import (
     show_teacher_forced,
     teacher_forced,
 )
-from bcannot_core.errors import UsageError
+from bcannot_core.errors import BcannotError, UsageError
 
 if TYPE_CHECKING:
     from bcannot_core.episodes.episode import Episode
@@ -129,9 +129,15 @@ def command(
     chosen = task_class(task).id
     if data and mode is Mode.CLOSED_LOOP:
         raise UsageError("--data goes with --mode teacher-forced: closed loop makes its own")
+    if record and mode is not Mode.CLOSED_LOOP:
+        raise UsageError(
+            "--record goes with --mode closed-loop: else sessions are recorded already"
+        )
+    traced_in = {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm}
+    traced_in |= {"--key": key, "--labels-key": labels_key}
     about: dict[str, Any] = {"policy": policy, "task": task, "mode": mode.value, "seed": seed}
     if chosen != "neuron_tracing":
-        _refuse(chosen, {"--volume": volume, "--labels": labels, "--voxel-nm": voxel_nm})
+        _refuse(chosen, traced_in)
         words = Asked(policy, lockstep, device, temperature, record)
         evaluation = TaskEvaluation(chosen, episodes, seed, variant, {}, limit, forced=forced)
         rollouts = None
@@ -146,6 +152,8 @@ def command(
         return
     other = None if variant == "original" else variant
     _refuse(chosen, {"--record": record, "--limit": limit, "--variant": other})
+    if data:
+        _refuse("--data", traced_in)
     asked = _Asked(episodes, seed, sections, nm_per_px, forced)
     pair = None
     if not data:
@@ -164,18 +172,16 @@ def command(
 
 
 def _see_finished(report: Mapping[str, Any]) -> None:
-    """Say so where an endpoint failed before the end."""
-    from bcannot_core.evaluation.vlm.client import VlmError
-
+    """Say so where an endpoint or a server failed before the end."""
     if "interrupted" in report:
-        raise VlmError(f"not finished: {report['interrupted']}")
+        raise BcannotError(f"not finished: {report['interrupted']}")
 
 
-def _refuse(task: str, given: Mapping[str, object]) -> None:
-    """See that no option is given that a task does not have."""
+def _refuse(what: str, given: Mapping[str, object]) -> None:
+    """See that no option is given that a task does not have, or that another one replaces."""
     for option, value in given.items():
         if value is not None:
-            raise UsageError(f"{option} does not go with {task}: leave it out")
+            raise UsageError(f"{option} does not go with {what}: leave it out")
 
 
 def _acting(name: str, device: str, temperature: float) -> Any:

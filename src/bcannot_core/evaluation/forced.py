@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bcannot_core.errors import VolumeError
 from bcannot_core.evaluation.vlm.client import VlmError
 from bcannot_core.session import Session
 from bcannot_core.tasks.neuron_tracing import NeuronTracing
@@ -43,8 +44,8 @@ def forced_mistakes(
     -------
     dict
         ``episodes`` in which a mistake was made, ``undo_rate`` of its next clicks, and
-        ``answers``: how often it did what. Where an endpoint failed for good, what was finished by
-        then, and ``interrupted``: why.
+        ``answers``: how often it did what. Where an endpoint or the volume failed for good, what
+        was finished by then, and ``interrupted``: why.
     """
     answers: dict[str, int] = {}
     interrupted = {}
@@ -52,7 +53,7 @@ def forced_mistakes(
         rng = np.random.default_rng(np.random.SeedSequence((seed, i)))
         try:
             answer = _one(policy, task, rng)
-        except VlmError as error:
+        except (VlmError, VolumeError) as error:
             interrupted = {"interrupted": str(error)}
             break
         if answer is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bcannot_core.annotators import Flag
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.replay import Replay, Step
+from bcannot_core.errors import VolumeError
 from bcannot_core.evaluation.actors import Actors, as_actors
 from bcannot_core.evaluation.oracle import Oracle, oracle_of
 from bcannot_core.evaluation.tally import Answer, Tally
@@ -63,13 +64,13 @@ def evaluate_teacher_forced(
         same action within 20 px, which is taken for the same object; ``motor_at_1px`` and so on:
         how near canvas clicks are where the decision is right. ``by_action``: all of this by the
         name of the action; ``buttons``: how often each button was hit when it was due. None where
-        nothing was counted. Where an endpoint fails for good, what was asked by then, and
-        ``interrupted``: why.
+        nothing was counted. Where an endpoint or a volume fails for good, what was asked by then,
+        and ``interrupted``: why.
 
     Raises
     ------
-    VlmError
-        An endpoint fails before any episode is finished.
+    VlmError, VolumeError
+        An endpoint or a volume fails before any episode is finished.
     """
     actors = as_actors(policy)
     tally = Tally()
@@ -78,14 +79,14 @@ def evaluate_teacher_forced(
     waiting = iter(episodes)
     rows = [_seated(actors, row, waiting) for row in range(actors.rows)]
     while any(rows):
-        for i, row in enumerate(rows):
-            if row is not None and row.click is None:
-                count += 1
-                advance(1)
-                rows[i] = _seated(actors, i, waiting)
         try:
+            for i, row in enumerate(rows):
+                if row is not None and row.click is None:
+                    count += 1
+                    advance(1)
+                    rows[i] = _seated(actors, i, waiting)
             _ask(actors, rows, tally)
-        except VlmError as error:
+        except (VlmError, VolumeError) as error:
             if not count:
                 raise
             interrupted = {"interrupted": str(error)}

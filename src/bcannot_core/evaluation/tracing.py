@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bcannot_core.errors import UsageError, VolumeUnreachableError
+from bcannot_core.errors import UsageError, VolumeError, VolumeUnreachableError
 from bcannot_core.evaluation.baselines import BASELINES, Clicker
 from bcannot_core.evaluation.forced import forced_mistakes
 from bcannot_core.evaluation.vlm.client import VlmError
@@ -119,28 +119,25 @@ def evaluate_tracing(
         bootstrapped 95 % interval over the ``neurites``, their ``sections_mean``,
         ``baseline:centre`` and ``baseline:stay``, and a list ``per_episode``. ``mistakes`` is the
         share of placements off target, undone ones included; ``undos`` the mean number in an
-        episode. Where an endpoint fails for good, what was finished by then, and ``interrupted``:
-        why.
+        episode. Where an endpoint or the volume fails for good, what was finished by then, and
+        ``interrupted``: why.
 
     Raises
     ------
     TaskError
         No neurite of the volume qualifies, or it has a single section.
-    VolumeUnreachableError
-        The volume could not be read in the middle of an episode.
-    VlmError
-        An endpoint fails before anything is finished.
+    VolumeError, VlmError
+        The volume or an endpoint fails before anything is finished.
     """
     options = options or EvaluationOptions()
     paths = draw_paths(labels, options)
     scores: list[dict[str, Any]] = []
     seconds, clicks, interrupted = 0.0, 0, ""
     for i, path in enumerate(paths):
-        task = task_on(volume, labels, path, options)
         begun = time.perf_counter()
         try:
-            score, trace = _run(task, policy)
-        except VlmError as error:
+            score, trace = _run(task_on(volume, labels, path, options), policy)
+        except (VlmError, VolumeError) as error:
             if not scores:
                 raise
             interrupted = str(error)
@@ -156,9 +153,12 @@ def evaluate_tracing(
     report["product_interval_95"] = _interval(scores, options.seed)
     report["neurites"] = len({path.label for path in paths})
     report["sections_mean"] = round(float(np.mean([len(path) for path in paths])), 1)
-    for name, baseline in BASELINES.items():
-        rows = [_run(task_on(volume, labels, path, options), baseline())[0] for path in paths]
-        report[name] = _summary(rows)
+    try:
+        for name, baseline in BASELINES.items():
+            rows = [_run(task_on(volume, labels, path, options), baseline())[0] for path in paths]
+            report[name] = _summary(rows)
+    except VolumeError as error:
+        interrupted = interrupted or str(error)
     if options.forced and not interrupted:
         tasks = [task_on(volume, labels, path, options) for path in paths[: options.forced]]
         report["forced_mistakes"] = forced_mistakes(policy, tasks, options.seed)

@@ -176,7 +176,8 @@ def _parameters(policy: Path) -> int | None:
 
 
 def _minutes(entries: list[dict[str, Any]]) -> float:
-    times = [float(entry["time"]) for entry in entries if "time" in entry]
+    stated = (entry.get("time") for entry in entries)
+    times = [float(time) for time in stated if isinstance(time, int | float)]
     gaps = [later - sooner for sooner, later in pairwise(times)]
     usual = sorted(gaps)[len(gaps) // 2] if gaps else 0.0
     return sum(gap for gap in gaps if 0 <= gap <= max(120.0, 20 * usual)) / 60

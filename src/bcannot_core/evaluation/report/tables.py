@@ -150,7 +150,12 @@ def figure_of(run: Run, task: str, mode: str, key: str) -> float | None:
     ]
     if not known:
         return None
-    return float(max(known, key=lambda result: float(result["episodes"]))[key])
+    return float(max(known, key=_episodes)[key])
+
+
+def _episodes(result: Mapping[str, Any]) -> float:
+    count = result["episodes"]
+    return count if isinstance(count, int | float) else 0
 
 
 def size_of(run: Run) -> str:
