@@ -1,5 +1,6 @@
 """``bcannot generate``: scripted sessions, and the volumes that its arguments name."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,21 @@ def test_interrupted_work_goes_on(cli: Any, tmp_path: Path, labelled_npz: Path) 
     generate(cli, tmp_path / "d", "--episodes", 3, volume=labelled_npz)
     code, out, _ = generate(cli, tmp_path / "d", "--episodes", 3, volume=labelled_npz)
     assert code == 0 and "0 episodes made, 3 were there" in out
+
+
+def test_what_other_runs_left_in_the_folder_is_said(
+    cli: Any, tmp_path: Path, labelled_npz: Path
+) -> None:
+    out, report = tmp_path / "d", tmp_path / "r.json"
+    assert "other runs" not in generate(cli, out, "--episodes", 3, volume=labelled_npz)[1]
+    argv = ("--episodes", 2, "--behaviour", "flawless", "--json", report)
+    code, said, err = generate(cli, out, *argv, volume=labelled_npz)
+    assert (code, err) == (0, "")
+    assert "3 episodes of other runs are there" in said.splitlines()[0]
+    assert json.loads(report.read_text())["others"] == 3
+    assert len(open_dataset(out)) == 5
+    _, said, _ = generate(cli, out, "--episodes", 1, volume=labelled_npz)
+    assert "4 episodes of other runs are there" in said  # two, and two more of the same
 
 
 def test_another_seed_gives_other_episodes(cli: Any, tmp_path: Path, labelled_npz: Path) -> None:

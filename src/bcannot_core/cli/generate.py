@@ -73,6 +73,7 @@ def command(
     Episodes follow from tasks, options and seed alone, whatever the number of workers; a volume is
     turned and flipped at random.
     """
+    from bcannot_core.episodes.generate import count_others
     from bcannot_core.episodes.specification import ALL_AXES, GenerateSpec, Orientation
 
     weights = chosen_tasks(task)
@@ -98,12 +99,16 @@ def command(
         for spec in specs
     ]
     todo = _mixture(specs, weights, mixed)
+    others = count_others(todo, episodes, seed, out)
+    if others:
+        say(f"{out}: {others} episodes of other runs are there (other options, seeds or numbers)")
     began = time.perf_counter()
     made = _work(todo, episodes, seed, out, workers, scheduler)
     there = episodes * len(todo) - made
     say(f"{out}: {made} episodes made, {there} were there")
     result = {"dataset": out, "made": made, "there": there, "seconds": time.perf_counter() - began}
-    write_json(json_file, {**result, "tasks": list(weights), "seed": seed, "workers": workers})
+    result |= {"others": others, "tasks": list(weights), "seed": seed, "workers": workers}
+    write_json(json_file, result)
 
 
 def _mixture(

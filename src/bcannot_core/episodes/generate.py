@@ -5,6 +5,7 @@ workers. Shards are named after all three; those that are there already are not 
 """
 
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -26,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from bcannot_core.episodes.dataset import open_dataset
 from bcannot_core.episodes.episode import Episode
 from bcannot_core.episodes.schema import encode, to_table
-from bcannot_core.episodes.shards import remove_leftovers, write_tables
+from bcannot_core.episodes.shards import SUFFIX, remove_leftovers, write_tables
 from bcannot_core.episodes.specification import (
     ALL_AXES,
     GenerateSpec,
@@ -134,13 +135,24 @@ def generate_episodes(
     return made
 
 
-def _missing_shards(spec: Specification, n: int, seed: int, out: Path) -> dict[Path, range]:
-    """Return the shards to make, with the numbers of their episodes."""
+def count_others(specs: Sequence[Specification], n: int, seed: int, out: Path) -> int:
+    """Return how many episodes a dataset has beside the first ``n`` of specifications."""
+    asked = {path: len(of) for spec in specs for path, of in _shards(spec, n, seed, out).items()}
+    there = (path for path in out.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    return sum(max(0, _rows(path) - asked.get(path, 0)) for path in there)
+
+
+def _shards(spec: Specification, n: int, seed: int, out: Path) -> dict[Path, range]:
+    """Return the shards of episodes, with the numbers of those."""
     name = f"{spec.name}-{spec.digest(seed)}"
-    shards = {
-        out / f"{name}-{first:07d}.parquet": range(first, min(first + SHARD_EPISODES, n))
+    return {
+        out / f"{name}-{first:07d}{SUFFIX}": range(first, min(first + SHARD_EPISODES, n))
         for first in range(0, n, SHARD_EPISODES)
     }
+
+
+def _missing_shards(spec: Specification, n: int, seed: int, out: Path) -> dict[Path, range]:
+    shards = _shards(spec, n, seed, out)
     return {path: numbers for path, numbers in shards.items() if _rows(path) < len(numbers)}
 
 
@@ -190,7 +202,8 @@ def _in_order(
 
 
 def _leave_with_parent() -> None:
-    """Let a worker end when the process that started it was killed, rather than wait for ever."""
+    """Let a worker end with the process that started it, rather than wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: end without a word
     parent = parent_process()
     if parent is None:
         return
