@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sitting import trace_in
 from test_lessons import traced
 
 from bcannot_core.cli.learn import command
@@ -17,6 +18,7 @@ from bcannot_core.errors import DatasetError, UsageError
 from bcannot_core.policy.checkpoint import load_glance, read_config, save_checkpoint
 from bcannot_core.policy.policy import Policy
 from bcannot_core.session.journal import Journal
+from bcannot_core.sittings import SittingWriter, export_sittings
 from bcannot_core.training.held_out import score_held_out
 from bcannot_core.training.learn_control import LearnControl
 from bcannot_core.training.learn_process import LearnProcess, LearnRequest
@@ -267,6 +269,20 @@ def test_sessions_are_read_from_journals_and_datasets(episodes, tmp_path):
     assert len(problems) == 1
     with pytest.raises(DatasetError, match="no sessions"):
         read_sessions([tmp_path / "missing"])
+
+
+def test_sessions_beside_an_exported_dataset_are_read_too_and_once(tmp_path):
+    folders = []
+    for y in (50, 60, 70):
+        with SittingWriter.begin(tmp_path) as writer:
+            trace_in(writer, start=(0, y, 60)).place((0.0, y, 60.0))
+        folders.append(writer.folder)
+    export_sittings(folders[:2], tmp_path)
+    shutil.rmtree(folders[0])
+    (tmp_path / "._session.parquet").write_text("of another system")
+    found, problems = read_sessions([tmp_path])
+    assert sorted(e.data.start_zyx[1] for e in found) == [50, 60, 70]
+    assert problems == []
 
 
 # -- in a process of its own, and by a command ---------------------------------------------------
