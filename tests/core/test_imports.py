@@ -16,10 +16,11 @@ PLUGIN = CORE.parent / "napari_bcannot"
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "closing": set(),
+    "url_queries": set(),
     "coords": {"errors"},
     "screen": {"coords"},
     "session": {"screen", "closing"},
-    "volumes": {"coords"},
+    "volumes": {"coords", "url_queries"},
     "skeletons": {"volumes"},
     "tasks": {"session", "volumes"},
     "annotators": {"tasks"},

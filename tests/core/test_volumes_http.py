@@ -1,6 +1,8 @@
 """Volumes on a loopback server: reading, requests, and servers that fail or stop answering."""
 
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import tensorstore as ts
 import zarr
@@ -20,9 +23,11 @@ from bcannot_core.errors import (
     VolumeNotFoundError,
     VolumeUnreachableError,
 )
+from bcannot_core.url_queries import VARIABLE
 from bcannot_core.volumes import Contrast, Region, Volume, open_volume
 
 RAW: NDArray[Any] = np.random.default_rng(5).integers(1, 250, (20, 130, 140)).astype(np.uint8)
+TOKEN = "token=sEcrEt+1"
 IDS = RAW.astype(np.uint64) + 2**40
 
 
@@ -87,6 +92,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.mode = "serve"
         self.requests: list[str] = []
+        self.token = ""
         self.released = threading.Event()
         super().__init__(("127.0.0.1", port), partial(Handler, directory=str(folder)))
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -106,12 +112,17 @@ class Handler(SimpleHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Server)
         server.requests.append(self.path)
-        if server.mode == "stall":
+        path, _, query = self.path.partition("?")
+        if server.token and query != server.token:
+            self.send_error(403)
+        elif path.endswith(server.mode.partition("endless ")[2] or "?"):
+            self.send_for_ever()
+        elif server.mode == "stall":
             server.released.wait(30)
             self.close_connection = True
-        elif server.mode == "serve" and "Range" in self.headers:
+        elif server.mode.startswith(("serve", "endless")) and "Range" in self.headers:
             self.send_part(*map(int, self.headers["Range"].removeprefix("bytes=").split("-")))
-        elif server.mode == "serve":
+        elif server.mode.startswith(("serve", "endless")):
             super().do_GET()
         else:
             status, body = {"html": (200, b"<html>log in</html>")}.get(
@@ -135,6 +146,14 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         self.wfile.write(part)
+
+    def send_for_ever(self) -> None:
+        """Answer without end, until nobody listens any more."""
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while not self.server.released.is_set():  # type: ignore[attr-defined]
+                self.wfile.write(b" " * 2**16)
 
     def log_message(self, *_: object) -> None:
         return
@@ -240,6 +259,79 @@ def test_a_dead_server_is_reported_and_can_come_back(server: Server, tmp_path: P
         assert np.array_equal(volume.section_grey(0, 0, 60, 0, 60), RAW[0, :60, :60])
     finally:
         again.stop()
+
+
+@pytest.fixture
+def guarded(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that answers those alone who know a token."""
+    monkeypatch.setenv(VARIABLE, "{}")
+    server.token = f"{TOKEN}&x=%2F1"
+    return server
+
+
+@pytest.mark.parametrize(
+    ("address", "raw"),
+    [
+        ("precomputed://{url}/pre?{query}#scale=0", RAW),
+        ("{url}/pre/?{query}#scale=1", RAW[:, ::2, ::2]),
+        ("{url}/seg?{query}", IDS),
+        ("zarr://{url}/ome.zarr?{query}", RAW),
+        ("{url}/ome.zarr?{query}", RAW),
+        ("{url}/ome.zarr::0?{query}", RAW),
+        ("{url}/ome.zarr?{query}::0", RAW),
+        ("{url}/three.zarr?{query}", RAW),
+    ],
+)
+def test_a_token_is_sent_with_every_request_and_kept_in_no_address(
+    guarded: Server, address: str, raw: NDArray[Any]
+) -> None:
+    given = address.format(url=guarded.url, query=guarded.token)
+    volume = open_volume(given, labels="seg" in address)
+    assert same(volume, raw)
+    assert all(path.endswith(f"?{guarded.token}") for path in guarded.requests)
+    assert "?" not in volume.address and TOKEN not in repr(volume)
+    assert same(open_volume(volume.address, labels="seg" in address), raw)
+
+
+def test_other_processes_know_the_token(guarded: Server) -> None:
+    volume = open_volume(f"{guarded.url}/pre?{guarded.token}#scale=0")
+    code = "import sys; from bcannot_core.volumes import open_volume; open_volume(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, volume.address], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("mode", ["serve", "503", "404", "501", "html"])
+def test_no_error_shows_a_token(guarded: Server, mode: str, cli: Any) -> None:
+    guarded.mode = mode
+    if mode == "serve":
+        guarded.token = "another"
+    for name in ("pre", "pre#box=1", "ome.zarr", "em.tif", "pre#scale=9", "none"):
+        path, mark, options = name.partition("#")
+        address = f"{guarded.url}/{path}?{TOKEN}&x=%2F1{mark}{options}"
+        with pytest.raises(BcannotError) as caught:
+            open_volume(address)
+        assert TOKEN not in str(caught.value)
+        for argv in (("volumes", address), ("convert", address, "x.swc"), ("eval", "default")):
+            asked = (*argv, "--volume", address) if argv[0] == "eval" else argv
+            code, out, err = cli(*asked)
+            assert code and TOKEN not in out + err
+
+
+def test_a_token_goes_to_no_other_place(guarded: Server) -> None:
+    open_volume(f"{guarded.url}/pre?{guarded.token}")
+    guarded.requests.clear()
+    for other in ("ome.zarr", "pre2", ""):
+        with pytest.raises(VolumeUnreachableError, match="not public"):
+            open_volume(f"{guarded.url}/{other}")
+    assert not [path for path in guarded.requests if TOKEN in path]
+
+
+@pytest.mark.parametrize("name", ["info", ".zarray", ".zattrs", "zarr.json"])
+def test_metadata_without_end_are_refused(server: Server, name: str) -> None:
+    server.mode = f"endless {name}"
+    begun = psutil.Process().memory_info().rss
+    with pytest.raises(VolumeFormatError, match=f"{name} .*too large for metadata"):
+        open_volume(f"{server.url}/pre")
+    assert psutil.Process().memory_info().rss - begun < 200 * 2**20
 
 
 def test_a_file_on_a_server_is_not_downloaded(server: Server) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from bcannot_core.cli.common import JsonOption, say, voxel_size, write_json
 from bcannot_core.errors import UsageError
+from bcannot_core.url_queries import masked
 
 if TYPE_CHECKING:
     from bcannot_core.skeletons import SkeletonSet
@@ -108,7 +109,7 @@ def _result(
     source: str, out: Path, skeletons: "SkeletonSet", remarks: list[str]
 ) -> dict[str, object]:
     return {
-        "in": source,
+        "in": masked(source),
         "out": out,
         "neurites": [{"name": n.name, "nodes": len(n)} for n in skeletons.neurites],
         "nodes": skeletons.nodes,

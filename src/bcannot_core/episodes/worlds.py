@@ -13,6 +13,7 @@ from bcannot_core.session.session import Session
 from bcannot_core.tasks.base import TaskBase
 from bcannot_core.tasks.neuron_tracing import NeuronTracing, TracingConfig, TracingWorld
 from bcannot_core.tasks.registry import make_task
+from bcannot_core.url_queries import without_query
 from bcannot_core.volumes import Contrast, Region, Volume, open_volume
 from bcannot_core.volumes.address import Address, parse_address
 
@@ -161,6 +162,7 @@ def with_volume(episode: Episode, location: str) -> Episode:
         raise DatasetError(f"an episode of {episode.task} names no volume that could have moved")
     head, mark, options = episode.data.volume.rpartition("#")
     has_options = bool(mark) and parse_address(episode.data.volume).base() == head
+    location = without_query(location)
     new = parse_address(location)
     plain = new == Address(new.location, new.kind)
     address = f"{location}#{options}" if has_options and plain else location

@@ -21,6 +21,7 @@ from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundErr
 from bcannot_core.skeletons.graphs import parents_of_edges
 from bcannot_core.skeletons.neurites import MAX_ID, NamedSkeleton, SkeletonSet
 from bcannot_core.skeletons.reading import MAX_BYTES, MAX_NEURITES, MAX_NODES, clean
+from bcannot_core.url_queries import without_query
 from bcannot_core.volumes.base import VoxelNm
 from bcannot_core.volumes.formats.common import inside
 from bcannot_core.volumes.formats.stores import read_metadata
@@ -96,7 +97,12 @@ def read_precomputed(
     """
     from bcannot_core.skeletons import stored
 
-    place = str(location).removeprefix("precomputed://").removeprefix("file://").rstrip("/")
+    place = (
+        without_query(str(location))
+        .removeprefix("precomputed://")
+        .removeprefix("file://")
+        .rstrip("/")
+    )
     place, info = _find(place, timeout_s)
     names = _labels(place, info, timeout_s)
     numbers = list(ids) if ids is not None else stored.list_ids(place, info.sharding, timeout_s)

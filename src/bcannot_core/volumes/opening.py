@@ -8,6 +8,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bcannot_core.errors import UsageError, VolumeFormatError, VolumeNotFoundError
+from bcannot_core.url_queries import without_query
 from bcannot_core.volumes.address import Address, add_options, parse_address, parse_scale
 from bcannot_core.volumes.base import ScaleInfo, VoxelNm
 from bcannot_core.volumes.catalogue import catalogue, find_volume
@@ -78,7 +79,7 @@ def open_volume(
     """
     if timeout_s <= 0:
         raise UsageError(f"timeout {timeout_s} s: give a positive number of seconds")
-    text = str(address)
+    text = without_query(str(address))
     parsed = parse_address(text)
     parsed = replace(
         parsed,
@@ -103,7 +104,7 @@ def _from_catalogue(parsed: Address) -> Address:
     entry = find_volume(parsed.location)
     if entry is None or parsed.kind or Path(parsed.location).exists():
         return parsed
-    public = parse_address(entry.address)
+    public = parse_address(without_query(entry.address))
     return replace(parsed, location=public.location, kind=public.kind)
 
 

@@ -23,8 +23,10 @@ from bcannot_core.errors import (
     VolumeNotFoundError,
     VolumeUnreachableError,
 )
+from bcannot_core.url_queries import masked, query_of
 from bcannot_core.volumes.base import Box, Shape, check_array
 from bcannot_core.volumes.formats.common import check_chunk, one_line
+from bcannot_core.volumes.formats.small_files import read_small_files
 
 CACHE_BYTES = 48 * 2**20
 MAX_METADATA_BYTES = 16 * 2**20
@@ -72,7 +74,7 @@ def kvstore(location: str) -> dict[str, Any]:
     if not mark:
         return {"driver": "file", "path": f"{Path(location).expanduser().absolute()}/"}
     if scheme in ("http", "https"):
-        return {"driver": "http", "base_url": f"{scheme}://{rest}/"}
+        return {"driver": "http", "base_url": f"{scheme}://{rest}/{query_of(f'{scheme}://{rest}')}"}
     bucket, _, path = rest.partition("/")
     if scheme == "gs":
         url = f"https://storage.googleapis.com/{bucket}/{quote(path)}".rstrip("/")
@@ -91,7 +93,7 @@ def kvstore(location: str) -> dict[str, Any]:
 
 def translate(error: Exception, where: str) -> VolumeError:
     """Return the error of our tree for one of tensorstore."""
-    full = str(error)
+    full = masked(str(error))
     text = one_line(_DETAILS.sub("", full))
     if isinstance(error, TimeoutError | concurrent.futures.TimeoutError):
         return VolumeUnreachableError(f"{where} did not answer in time: try again later")
@@ -139,12 +141,33 @@ def read_metadata(location: str, names: Iterable[str], timeout_s: float) -> dict
     """
     names = tuple(names)
     _check_sizes(location, names)
+    spec = kvstore(location)
+    contents: dict[str, bytes | None] = {}
+    if spec["driver"] == "http":
+        try:
+            contents = read_small_files(spec["base_url"], names, timeout_s, MAX_METADATA_BYTES)
+        except TimeoutError as error:
+            raise translate(error, location) from error
+    left = [name for name in names if name not in contents]
+    if left:
+        contents |= _read_store(spec, left, timeout_s, location)
+    return {
+        name: _parse(content, f"{location.rstrip('/')}/{name}")
+        for name, content in contents.items()
+        if content is not None
+    }
+
+
+def _read_store(
+    spec: dict[str, Any], names: Iterable[str], timeout_s: float, location: str
+) -> dict[str, bytes]:
+    """Return the files of a store that exist."""
     try:
-        store = ts.KvStore.open(kvstore(location), context=context()).result(timeout=timeout_s)
+        store = ts.KvStore.open(spec, context=context()).result(timeout=timeout_s)
         futures = {name: store.read(name) for name in names}
     except _STORE_ERRORS as error:
         raise translate(error, location) from error
-    found: dict[str, Any] = {}
+    found: dict[str, bytes] = {}
     refused: VolumeError | None = None
     for name, future in futures.items():
         try:
@@ -159,7 +182,7 @@ def read_metadata(location: str, names: Iterable[str], timeout_s: float) -> dict
             refused = translate(error, location)  # some buckets refuse what does not exist
             continue
         if result.state == "value":
-            found[name] = _parse(result.value, f"{location.rstrip('/')}/{name}")
+            found[name] = result.value
     if refused is not None and not found:
         raise refused
     return found
