@@ -1,28 +1,36 @@
 """Batches that can be cancelled: in this process, in others, on an executor."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import Executor, Future
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import dask.array
 import numpy as np
+import psutil
 import pytest
 
+from bcannot_core.episodes.generate import _leave_with_parent
 from bcannot_core.errors import BcannotError, CheckpointError, UsageError
 from bcannot_core.screen import build_layout, get_variant
 from bcannot_core.tasks.neuron_tracing import NeuronTracing
 from bcannot_core.tracing import TraceOptions, batch_run, trace
 from bcannot_core.tracing.batch_run import BatchPlan, BatchRun
 from bcannot_core.tracing.pool import TracingPool, wanted
+from bcannot_core.training.workers import end_with_parent
 from bcannot_core.volumes import Contrast, Volume, open_volume
 
 STARTS = ((2.0, 20.0, 70.0), (0.0, 70.0, 20.0), (4.0, 30.0, 30.0))
 CANVAS = build_layout(NeuronTracing.buttons, get_variant("original")).canvas
 BRIEF = TraceOptions(sections=2)
+SPAWN = get_context("spawn")
 
 
 class Still:
@@ -151,6 +159,33 @@ def test_a_cancelled_pool_tells_its_processes_and_begins_nothing_more():
         with pytest.raises(RuntimeError):
             pool.submit(wanted)
     assert wanted(), "this process is none of the pool's"
+
+
+def test_a_pool_that_is_left_by_an_error_begins_nothing_more():
+    with pytest.raises(KeyboardInterrupt), TracingPool(1) as pool:
+        assert pool.submit(wanted).result(120)
+        waiting = [pool.submit(time.sleep, 0.2) for _ in range(30)]
+        raise KeyboardInterrupt
+    assert sum(future.cancelled() for future in waiting) > 20
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda: TracingPool(1),
+        lambda: ProcessPoolExecutor(1, SPAWN, initializer=end_with_parent),
+        lambda: ProcessPoolExecutor(1, SPAWN, initializer=_leave_with_parent),
+    ],
+    ids=["tracing", "training", "generating"],
+)
+def test_an_interrupt_from_the_keyboard_ends_processes_without_a_word(pool, capfd):
+    with pool() as executor:
+        pid = executor.submit(os.getpid).result(120)
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGINT)
+        _, alive = psutil.wait_procs([process], timeout=60)
+    assert not alive
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow

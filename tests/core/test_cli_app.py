@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit codes, one-line errors, start-up."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,32 @@ def test_errors_are_one_line_with_an_exit_code(
     assert "Traceback" not in err
 
 
+def test_what_the_system_says_names_the_file_and_no_number(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(28, "No space left on device", "/x")
+    monkeypatch.setattr("bcannot_core.volumes.opening.open_volume", raising(error))
+    assert cli("volumes", "x.tif") == (1, "", "bcannot: /x: No space left on device\n")
+
+
+def test_json_that_cannot_be_written_is_refused_before_the_work(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "r.json"):
+        code, out, err = cli("tasks", "--json", path)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{path} cannot be written" in err
+
+
+@pytest.mark.parametrize("budget", ["nan", "-1"])
+@pytest.mark.parametrize("command", ["train", "finetune"])
+def test_a_budget_that_is_none_is_refused(
+    cli: Any, tmp_path: Path, command: str, budget: str
+) -> None:
+    code, _, err = cli(command, "dots", "--out", tmp_path / "run", "--budget", budget)
+    assert (code, err.count("\n")) == (2, 1) and "--budget" in err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_debug_lets_the_error_through(place: int) -> None:
     argv = ["volumes", "/there/is/no/such.tif"]
@@ -108,6 +135,16 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     code = f"{sys.executable} -m bcannot_core.cli --help | true"
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr
+
+
+def test_files_are_written_also_when_nobody_reads_the_table(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = (sys.executable, "-m", "bcannot_core.cli", "tasks", "--json", str(tmp_path / "t.json"))
+    with os.fdopen(writing) as gone:
+        done = subprocess.run(words, stdout=gone, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "cell_lineage" in (tmp_path / "t.json").read_text()
 
 
 def test_the_console_script_is_installed() -> None:

@@ -109,6 +109,18 @@ def test_nanometres_in_a_volume_of_unknown_voxels_ask_for_their_size(
     assert "nm.csv, line 1" in err and "--voxel-nm" in err
 
 
+def test_a_size_of_voxels_that_is_a_guess_is_said(
+    cli: Any, tmp_path: Path, labelled_npz: Path, centre_policy: Path
+) -> None:
+    with np.load(labelled_npz) as arrays:
+        np.save(tmp_path / "em.npy", arrays["em"])
+    argv = ("--start", "2,20,60", "--policy", centre_policy, "--out", tmp_path / "n.swc")
+    code, _, err = cli("trace", tmp_path / "em.npy", *argv)
+    assert code == 0 and err.startswith("note: ") and err.count("\n") == 1
+    assert "em.npy states no voxel size, 10,10,10 nm was taken: give --voxel-nm" in err
+    assert cli("trace", tmp_path / "em.npy", *argv, "--voxel-nm", "30,8,8")[::2] == (0, "")
+
+
 def truncated(folder: Path) -> Path:
     path = folder / "cut.npz"
     np.savez(path, em=np.zeros((8, 64, 64), np.uint8))

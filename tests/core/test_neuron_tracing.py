@@ -242,6 +242,7 @@ def test_the_scale_decides_how_far_a_click_reaches():
         {"sections": 0},
         {"nm_per_px": 0.0},
         {"nm_per_px": float("nan")},
+        {"nm_per_px": 2e6},
         {"direction": 2},
         {"variant": "neon"},
     ],

@@ -16,7 +16,7 @@ from bcannot_core.errors import CheckpointError, DatasetError, UsageError
 from bcannot_core.policy.checkpoint import load_checkpoint, read_config, save_checkpoint
 from bcannot_core.policy.policy import Policy
 from bcannot_core.training.recipe import TrainRecipe
-from bcannot_core.training.run import RunOptions, train
+from bcannot_core.training.run import RunOptions, claim_run, train
 
 torch.set_num_threads(1)
 
@@ -261,6 +261,16 @@ def test_a_run_that_cannot_begin_leaves_no_folder(data, tmp_path):
     with pytest.raises(CheckpointError):
         train(make_recipe(), [data], options(tmp_path / "run"), start_from=tmp_path / "none")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_leaves_no_recipe_that_is_cut_off(tmp_path, full_disk):
+    out = tmp_path / "run"
+    recipe = {"note": "long " * 50_000}
+    with full_disk(), pytest.raises(OSError, match="too large"):
+        claim_run(options(out), recipe)
+    assert not any(out.iterdir())
+    assert claim_run(options(out), recipe) == recipe
+    assert claim_run(options(out, resume=True), {}) == recipe
 
 
 def test_there_must_be_a_run_to_resume(data, tmp_path):

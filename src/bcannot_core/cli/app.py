@@ -30,6 +30,7 @@ from bcannot_core.cli import (
     volumes,
 )
 from bcannot_core.errors import BcannotError, UsageError
+from bcannot_core.url_queries import masked
 
 PROGRAM = "bcannot"
 _INTERRUPTED = 130
@@ -88,8 +89,15 @@ def options(
 
 def _complain(message: str) -> None:
     """Write one line to stderr."""
-    line = " ".join(message.split())
+    line = masked(" ".join(message.split()))
     typer.echo(f"{PROGRAM}: {line}", err=True)
+
+
+def _said(error: BaseException) -> str:
+    """Return the message of an error; what the system says without its number."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _wrong_usage(error: Exception) -> int:
@@ -125,7 +133,7 @@ def run(argv: Sequence[str]) -> int:
     except (BcannotError, OSError, MemoryError) as error:
         if debug:
             raise
-        _complain(str(error) or type(error).__name__)
+        _complain(_said(error))
         return 2 if isinstance(error, UsageError) else 1
     except Exception as error:
         if debug:

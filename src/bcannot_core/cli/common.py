@@ -13,9 +13,22 @@ import typer
 
 from bcannot_core.errors import UsageError
 
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, now rather than after the work."""
+    if path is None or (path.exists() and not (path.is_file() or path.is_dir())):
+        return path  # /dev/stdout, a pipe
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written: name a file in a folder of yours")
+    return path
+
+
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON, too."),
+    typer.Option(
+        "--json", metavar="FILE", help="Write the result as JSON, too.", callback=_writable
+    ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed, the same result.")]
 
@@ -89,13 +102,16 @@ def write_json(path: Path | None, result: Mapping[str, Any]) -> None:
 
 
 def say(text: str = "") -> None:
-    """Write a line of a command's answer to stdout."""
-    typer.echo(text)
+    """Write a line of a command's answer to stdout; files are written where nobody reads on."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Show a table: aligned on a terminal, tab separated into a pipe."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         for row in (header, *rows):
             say("\t".join(str(cell) for cell in row))
         return
@@ -127,7 +143,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     callable
         ``advance(n)``: n more are done.
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _n: None
         return
     from rich.console import Console

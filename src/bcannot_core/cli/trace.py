@@ -85,6 +85,10 @@ def command(
     if died is not None:
         raise BcannotError(f"{len(done)} of {len(points)} traces are there. {DIED}") from died
     _see_complete(list(done.values()))
+    if not grey.voxel_known:
+        z, y, x = grey.voxel_nm
+        note = f"note: {grey.address} states no voxel size, {z:g},{y:g},{x:g} nm was taken"
+        typer.echo(f"{note}: give --voxel-nm", err=True)
 
 
 def _starts(start: str | None, starts: Path | None, voxel_nm: Zyx | None) -> "list[NamedStart]":

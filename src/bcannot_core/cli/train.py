@@ -38,7 +38,9 @@ def command(
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare data.")] = 1,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", "--minutes", help="Stop after so many minutes; can be resumed."),
+        typer.Option(
+            "--budget", "--minutes", min=0, help="Stop after so many minutes; can be resumed."
+        ),
     ] = None,
     change: Annotated[
         list[str] | None,

@@ -8,6 +8,8 @@ from bcannot_core.screen import get_variant
 from bcannot_core.tasks.neurites import LabelSource, NeuritePath
 from bcannot_core.tasks.section_picture import VolumeLike
 
+_LARGEST_NM = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class TracingConfig:
@@ -33,9 +35,9 @@ class TracingConfig:
     def __post_init__(self) -> None:
         if not self.sections >= 1:
             raise OptionError(f"sections is {self.sections}: ask for at least 1", "sections", low=1)
-        if not (math.isfinite(self.nm_per_px) and self.nm_per_px > 0):
-            message = f"nm_per_px is {self.nm_per_px}: give a positive size in nm"
-            raise OptionError(message, "nm_per_px", low=0.0)
+        if not 0 < self.nm_per_px <= _LARGEST_NM:
+            message = f"nm_per_px is {self.nm_per_px}: give a positive size in nm, 1e6 at most"
+            raise OptionError(message, "nm_per_px", low=0.0, high=_LARGEST_NM)
         if self.direction not in (-1, 1):
             message = f"direction is {self.direction}: give 1 or -1"
             raise OptionError(message, "direction", choices=(1, -1))

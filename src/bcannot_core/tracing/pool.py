@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -43,6 +44,12 @@ class TracingPool(ProcessPoolExecutor):
         with _main_unseen():
             return super().submit(fn, *args, **kwargs)
 
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Wait for what is queued; where something went wrong, drop it."""
+        if error is not None:
+            self._asked_to_stop.set()
+        self.shutdown(cancel_futures=self._asked_to_stop.is_set())
+
     def cancel(self) -> None:
         """Drop what waits, and let every trace at hand end at its next click, ``paused``."""
         self._asked_to_stop.set()
@@ -60,6 +67,7 @@ def _begin(stop: Event, threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported
     if hasattr(os, "nice"):
         os.nice(POLITE)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: end without a word
     _end_with_parent()
 
 

@@ -22,6 +22,7 @@ from bcannot_core.policy.network import PolicyNet
 from bcannot_core.screen import Screen
 from bcannot_core.session import Session
 from bcannot_core.training.imitation import imitated_in_tracing
+from bcannot_core.training.workers import end_with_parent
 
 _ERRING = replace(BEHAVIOURS["flawless"], near_miss=0.03, far_miss=0.01, wrong_object=0.03)
 
@@ -162,6 +163,7 @@ _nets: list[PolicyNet] = []
 
 def _load(folder: Path) -> None:
     """Keep the network in this worker process."""
+    end_with_parent()
     torch.set_num_threads(1)
     _nets[:] = [_ready(load_glance(folder)).requires_grad_(False)]
 

@@ -22,6 +22,7 @@ from bcannot_core.training.recipe import TrainRecipe, read_recipe
 from bcannot_core.training.sources import tissues_of
 from bcannot_core.training.steps_stage import StepsStage
 from bcannot_core.training.store import RunLog, environment, load_state, save_state
+from bcannot_core.volumes.atomic import write_atomic
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -204,5 +205,6 @@ def claim_run(options: RunOptions, recipe: Mapping[str, Any]) -> Mapping[str, An
     if options.resume:
         raise UsageError(f"{options.out} holds no run to resume: leave --resume out")
     options.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(recipe, indent=2) + "\n"
+    write_atomic(path, lambda file: file.write(text.encode()))
     return recipe
