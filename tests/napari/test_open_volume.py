@@ -333,6 +333,18 @@ def test_the_address_is_there_at_the_next_start(room, server):
     again.shut_down()
 
 
+def test_the_key_in_an_address_is_kept_nowhere(room, server, tmp_path):
+    from napari_bcannot.settings import settings_path
+
+    room.open(f"{server.url}/em?token=secret")
+    room.widget.remember("Behind a key")
+    assert "not kept" in room.view.status.text()
+    remembered = next((tmp_path / "config").rglob("*.json"))
+    kept = [path.read_text() for path in (settings_path(), remembered)]
+    assert not any("secret" in text for text in kept)
+    assert all(f"{server.url}/em" in text for text in kept)
+
+
 def test_a_file_on_the_disk_opens_too(room, tmp_path):
     np.savez(tmp_path / "v.npz", em=RAW[:, :90, :90], voxel_nm=np.array([30.0, 8.0, 8.0]))
     layer = room.open(str(tmp_path / "v.npz"))

@@ -7,6 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QApplication
 
 from bcannot_core.errors import BcannotError, UsageError
+from bcannot_core.url_queries import without_query
 from bcannot_core.volumes import CatalogueEntry
 from bcannot_core.volumes.address import add_options
 from bcannot_core.volumes.catalogue import forget, own_catalogue, public_catalogue, remember
@@ -79,9 +80,8 @@ class OpenVolumeWidget(DockedWidget):
             view.tell(NO_ADDRESS)
             return
         labels = view.labels.text().strip() if view.with_labels.isChecked() else ""
-        keep_section(
-            _SECTION, {"address": view.address.text().strip(), "labels": view.labels.text().strip()}
-        )
+        kept = {"address": view.address.text().strip(), "labels": view.labels.text().strip()}
+        keep_section(_SECTION, {name: without_query(one) for name, one in kept.items()})
         view.tell(f"Opening {address} …")
         self._asked = view.address.text()
         self.opener.open(Request(address, labels, int(view.finest.currentData() or 0)))
@@ -167,8 +167,9 @@ class OpenVolumeWidget(DockedWidget):
 
     def remember(self, title: str) -> None:
         """Add the address to the person's own volumes."""
-        labels = self.view.labels.text().strip() or None
-        address = self.view.address.text().strip()
+        typed = self.view.address.text().strip()
+        address = without_query(typed)
+        labels = without_query(self.view.labels.text().strip()) or None
         try:
             name = self._free_name(title)
             remember(CatalogueEntry(name, title, "em", address, labels=labels, source=""))
@@ -176,7 +177,8 @@ class OpenVolumeWidget(DockedWidget):
             notices.show_error(one_line(error))
             return
         self.show_catalogue()
-        self.view.tell(f"{title} is in the list now.")
+        key = "" if address == typed else ", but for what follows the ?, which is not kept"
+        self.view.tell(f"{title} is in the list now{key}.")
 
     @staticmethod
     def _free_name(title: str) -> str:
